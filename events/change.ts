@@ -1,0 +1,67 @@
+import Type, { type Static } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { REGION_KEY } from './region.ts';
+
+const Digits = Type.String({ pattern: '^[0-9]{1,19}$' });
+const Text = Type.Union([Type.String(), Type.Null()]);
+const Position = Type.Union([Type.Integer(), Type.String(), Type.Null()]);
+
+/** Columns that enrolling adds to a table; the names are part of the wire contract. */
+export const STAMP_COLUMNS = ['_version', '_last_updated', '_source_region', '_tx_id', '_version_vector'] as const;
+export const LOCAL_COLUMN = '_local';
+
+/** What the connector adds to a record beside the row's columns. */
+export const CONNECTOR_FIELDS = ['__op', '__t', '__s', '__lsn', '__txId', '__source_ts_us'] as const;
+
+/**
+ * One change on `cdc.<region>`: a flat object of the row's columns, every value as the text that PostgreSQL prints and
+ * reads back, NULL as null, plus the connector's own fields. A record of schema `concord_<schema>` is a tombstone of
+ * table `<schema>.<table>`.
+ */
+export const ChangeEvent = Type.Object(
+  {
+    _version: Digits,
+    _last_updated: Type.String({
+      pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\\.[0-9]{1,6})?\\+00$',
+    }),
+    _source_region: Type.String({ pattern: `^${REGION_KEY}$` }),
+    _tx_id: Digits,
+    _version_vector: Type.String({ pattern: `^\\{(?:"${REGION_KEY}": ?[0-9]{1,16}(?:, ?(?=")|(?=\\})))*\\}$` }),
+    _local: Type.Union([Type.Literal('true'), Type.Literal('t')]),
+    __op: Type.Union([Type.Literal('c'), Type.Literal('u'), Type.Literal('r')]),
+    __t: Type.String({ minLength: 1 }),
+    __s: Type.String({ minLength: 1 }),
+    __lsn: Type.Optional(Position),
+    __txId: Type.Optional(Position),
+    __source_ts_us: Type.Optional(Position),
+  },
+  { additionalProperties: Text },
+);
+export type ChangeEvent = Static<typeof ChangeEvent> & Readonly<Record<string, string | number | null | undefined>>;
+
+const checked = Compile(ChangeEvent);
+
+/** `isChangeEvent(value)` costs about half a microsecond for 20 columns: the check is compiled once. */
+export const isChangeEvent = (value: unknown): value is ChangeEvent => checked.Check(value);
+
+/** The first thing that does not fit the contract, for a person: `/_tx_id must match pattern …`. */
+export function whyNotChangeEvent(value: unknown): string {
+  const [first] = checked.Errors(value);
+  return first ? `${first.instancePath || '/'} ${first.message}` : 'fits the contract';
+}
+
+const TOMBSTONE_SCHEMA = 'concord_';
+
+/** The schema that holds the tombstone tables of a schema: `concord_public`. */
+export const tombstoneSchema = (schema: string): string => TOMBSTONE_SCHEMA + schema;
+
+/** Which enrolled table a record belongs to, and whether it is that table's tombstone. */
+export function tableOf(event: Pick<ChangeEvent, '__s' | '__t'>): { table: string; kind: 'row' | 'tombstone' } {
+  return event.__s.startsWith(TOMBSTONE_SCHEMA)
+    ? { table: `${event.__s.slice(TOMBSTONE_SCHEMA.length)}.${event.__t}`, kind: 'tombstone' }
+    : { table: `${event.__s}.${event.__t}`, kind: 'row' };
+}
+
+/** The Kafka key: the key columns' texts, then the table. Row and tombstone share it, so insert-then-delete stays in order. */
+export const changeKey = (key: Readonly<Record<string, string | null>>, table: string): string =>
+  JSON.stringify({ ...key, _table: table });

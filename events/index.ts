@@ -1,0 +1,6 @@
+export * from './change.ts';
+export * from './lambda-kafka.ts';
+export * from './partition.ts';
+export * from './region.ts';
+export * from './topic.ts';
+export * from './topology.ts';

@@ -1,0 +1,156 @@
+import type { Topology } from '@concord/events';
+import { type Db, ident, readTables, type Sql, type Table, type TransactionSql } from '@concord/runtime';
+import { addStampColumns, createTombstoneTable } from './columns.ts';
+import { migrate } from './migrate.ts';
+import { rowTable, schemaOf, tombstoneTable } from './names.ts';
+import { type GreatestIds, interleaveStatement, readSerialColumns, serialName } from './sequences.ts';
+import { buryFunction, checkFunction, stampFunction, triggerStatements } from './triggers.ts';
+
+export type EnrollOptions = {
+  readonly topology: Topology;
+  readonly region: string;
+  /** The greatest ids of all regions (`readGreatestIds`, merged): this region's sequences start above them. */
+  readonly greatestIds: GreatestIds;
+  /** How long a table lock is waited for, so that enrolling never queues the application behind an idle transaction. */
+  readonly lockTimeoutMs?: number;
+};
+
+export type EnrollReport = {
+  readonly migrations: readonly string[];
+  readonly enrolled: readonly string[];
+  readonly unchanged: readonly string[];
+};
+
+type Enrolled = { former_replica_identity: string; former_sequences: Record<string, number> };
+
+/**
+ * Brings a region's database into the topology: `concord` schema, region, roles, and every table of the topology with its
+ * columns, tombstone table, triggers, publication and sequences. Can be run again at any time and then only adds what is
+ * missing. Run `preflight` first: what cannot work throws PostgreSQL's own error here.
+ */
+export async function enroll(sql: Sql, options: EnrollOptions): Promise<EnrollReport> {
+  const migrations = await migrate(sql);
+  await setRegion(sql, options.region);
+  const enrolled: string[] = [];
+  const unchanged: string[] = [];
+  for (const entry of options.topology.tables) {
+    const isNew = await sql.begin((tx) => enrollTable(tx, entry.name, entry.policy, options));
+    (isNew ? enrolled : unchanged).push(entry.name);
+  }
+  return { migrations, enrolled, unchanged };
+}
+
+async function setRegion(sql: Sql, region: string): Promise<void> {
+  const [known] = await sql<{ name: string }[]>`select name from concord.region`;
+  if (known === undefined) await sql`insert into concord.region (name) values (${region})`;
+  else if (known.name !== region)
+    throw new Error(`this database is region '${known.name}', not '${region}'; a region's name never changes`);
+}
+
+async function tableNamed(db: Db, name: string): Promise<Table> {
+  const table = (await readTables(db, [name])).get(name);
+  if (table === undefined) throw new Error(`table ${name} does not exist in this database`);
+  return table;
+}
+
+async function enrollTable(tx: TransactionSql, name: string, policy: string, options: EnrollOptions): Promise<boolean> {
+  await tx.unsafe(`set local lock_timeout = ${options.lockTimeoutMs ?? 5000}`);
+  const table = await tableNamed(tx, name);
+  const partitions = await readPartitions(tx, table);
+  const [known] = await tx<Enrolled[]>`
+    select former_replica_identity, former_sequences from concord.enrolled_table where table_name = ${name}`;
+  if (known === undefined) await addToTable(tx, table);
+  await interleaveSequences(tx, table, known?.former_sequences ?? {}, options, policy);
+  for (const partition of [rowTable(table), ...partitions])
+    if (await needsFullIdentity(tx, partition)) await tx.unsafe(`alter table ${partition} replica identity full`);
+  const stamped = await tableNamed(tx, name);
+  for (const statement of [
+    stampFunction(stamped),
+    buryFunction(stamped),
+    checkFunction(stamped),
+    ...triggerStatements(stamped, partitions),
+  ])
+    await tx.unsafe(statement);
+  await grant(tx, stamped);
+  await publish(tx, stamped);
+  return known === undefined;
+}
+
+async function addToTable(tx: TransactionSql, table: Table): Promise<void> {
+  await tx.unsafe(addStampColumns(table));
+  for (const statement of createTombstoneTable(table)) await tx.unsafe(statement);
+}
+
+/** Leaf and inner partitions, quoted; empty for an ordinary table. */
+async function readPartitions(db: Db, table: Table): Promise<string[]> {
+  if (!table.partitioned) return [];
+  const rows = await db.unsafe<{ name: string }[]>(
+    `select format('%I.%I', n.nspname, c.relname) as name from pg_partition_tree($1::text::regclass) p
+       join pg_class c on c.oid = p.relid join pg_namespace n on n.oid = c.relnamespace where p.level > 0`,
+    [rowTable(table)],
+  );
+  return rows.map(({ name }) => name);
+}
+
+async function needsFullIdentity(db: Db, relation: string): Promise<boolean> {
+  const [row] = await db.unsafe<{ full: boolean }[]>(
+    `select relreplident = 'f' as full from pg_class where oid = $1::text::regclass`,
+    [relation],
+  );
+  return row?.full !== true;
+}
+
+async function interleaveSequences(
+  tx: TransactionSql,
+  table: Table,
+  former: Record<string, number>,
+  options: EnrollOptions,
+  policy: string,
+): Promise<void> {
+  const { regions, limits } = options.topology;
+  const slot = regions.find((region) => region.name === options.region)?.slot;
+  if (slot === undefined) throw new Error(`region '${options.region}' is not in the topology`);
+  const fresh = (await readSerialColumns(tx, [table.name])).filter((serial) => !(serial.sequence in former));
+  for (const serial of fresh) {
+    const elsewhere = options.greatestIds[serialName(serial)] ?? 0n;
+    const greatest = elsewhere > serial.lastValue ? elsewhere : serial.lastValue;
+    await tx.unsafe(interleaveStatement(serial, greatest, slot, limits.maxRegions));
+  }
+  const sequences = { ...former, ...Object.fromEntries(fresh.map((serial) => [serial.sequence, serial.increment])) };
+  await tx.unsafe(
+    `insert into concord.enrolled_table (table_name, policy, former_replica_identity, former_sequences)
+     select $1::text, $2::text, relreplident, $3::text::jsonb from pg_class where oid = $4::text::regclass
+     on conflict (table_name) do update set policy = excluded.policy, former_sequences = excluded.former_sequences
+     where (enrolled_table.policy, enrolled_table.former_sequences) is distinct from (excluded.policy, excluded.former_sequences)`,
+    [table.name, policy, JSON.stringify(sequences), rowTable(table)],
+  );
+}
+
+/** Least privilege: apply writes rows and tombstones, capture reads them (Debezium wants to), nobody truncates. */
+async function grant(tx: TransactionSql, table: Table): Promise<void> {
+  const [rows, tombstones] = [rowTable(table), tombstoneTable(table)];
+  await tx.unsafe(`grant usage on schema ${ident(table.schema)}, ${schemaOf(table)} to concord_apply, concord_capture`);
+  await tx.unsafe(`grant select, insert, update, delete on ${rows}, ${tombstones} to concord_apply`);
+  await tx.unsafe(`grant select on ${rows}, ${tombstones} to concord_capture`);
+  await tx.unsafe(`revoke truncate on ${rows} from concord_apply`);
+  const [security] = await tx.unsafe<{ on: boolean; policy: boolean }[]>(
+    `select relrowsecurity as "on", exists (select from pg_policy where polrelid = c.oid and polname = 'concord_apply') as policy
+     from pg_class c where oid = $1::text::regclass`,
+    [rows],
+  );
+  if (security?.on === true && !security.policy)
+    await tx.unsafe(`create policy concord_apply on ${rows} to concord_apply using (true) with check (true)`);
+}
+
+/** Only rows written here leave: `_local` is false for applied rows, so they are filtered inside the decoder. */
+async function publish(tx: TransactionSql, table: Table): Promise<void> {
+  for (const [schema, relation] of [
+    [table.schema, rowTable(table)],
+    [`concord_${table.schema}`, tombstoneTable(table)],
+  ] as const) {
+    const [there] = await tx<{ filter: string | null }[]>`
+      select rowfilter as filter from pg_publication_tables
+      where pubname = 'concord' and schemaname = ${schema} and tablename = ${table.table}`;
+    if (there === undefined) await tx.unsafe(`alter publication concord add table ${relation} where (_local)`);
+  }
+}

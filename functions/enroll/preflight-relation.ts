@@ -1,0 +1,162 @@
+import type { Topology } from '@concord/events';
+import type { Db, Table } from '@concord/runtime';
+import { rowTable, TRIGGERS } from './names.ts';
+import type { Finding } from './preflight.ts';
+
+type Relation = {
+  persistence: string;
+  inherits: boolean;
+  deferrable_key: boolean;
+  rules: string[];
+  exclusions: string[];
+  uniques: string[];
+  outside: string[];
+  subscribed: boolean;
+  owned: boolean;
+};
+type Trigger = { name: string; before: boolean; enabled: string };
+
+const RELATION = /* sql */ `
+select c.relpersistence as persistence,
+  exists (select from pg_inherits i join pg_class k on k.oid = i.inhrelid where not k.relispartition and c.oid in (i.inhrelid, i.inhparent)) as inherits,
+  exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and not i.indimmediate) as deferrable_key,
+  to_json(array(select rulename::text from pg_rewrite where ev_class = c.oid)) as rules,
+  to_json(array(select conname::text from pg_constraint where conrelid = c.oid and contype = 'x')) as exclusions,
+  to_json(array(select i.indexrelid::regclass::text from pg_index i where i.indrelid = c.oid and i.indisunique
+    and not i.indisprimary and not i.indisexclusion)) as uniques,
+  to_json(array(select distinct f.confrelid::regclass::text from pg_constraint f join pg_class p on p.oid = f.confrelid
+    join pg_namespace pn on pn.oid = p.relnamespace
+    where f.conrelid = c.oid and f.contype = 'f' and not (pn.nspname || '.' || p.relname = any($2::text[])))) as outside,
+  exists (select from pg_subscription_rel where srrelid = c.oid) as subscribed,
+  pg_has_role(c.relowner, 'usage') as owned
+from pg_class c where c.oid = $1::text::regclass`;
+
+const USER_TRIGGERS = /* sql */ `
+select tgname::text as name, (tgtype & 2) <> 0 as before, tgenabled::text as enabled from pg_trigger
+where tgrelid = $1::text::regclass and not tgisinternal and (tgtype & 1) <> 0 and not (tgname = any($2::text[]))`;
+
+/** What kind of relation it is, its constraints, rules and triggers. */
+export async function checkRelation(db: Db, table: Table, topology: Topology): Promise<Finding[]> {
+  const enrolled = `{${topology.tables.map((entry) => JSON.stringify(entry.name)).join(',')}}`;
+  const [relation] = await db.unsafe<Relation[]>(RELATION, [rowTable(table), enrolled]);
+  if (relation === undefined) return [];
+  const triggers = await db.unsafe<Trigger[]>(USER_TRIGGERS, [
+    rowTable(table),
+    `{${Object.values(TRIGGERS)
+      .map((name) => JSON.stringify(name))
+      .join(',')}}`,
+  ]);
+  return [
+    ...refusals(table, relation),
+    ...triggers.flatMap((trigger) => checkTrigger(table, trigger)),
+    ...warnings(table, relation),
+  ];
+}
+
+function refusals(table: Table, relation: Relation): Finding[] {
+  const checks: readonly (readonly [bad: boolean, code: string, reason: string, hint: string])[] = [
+    [table.key.length === 0, 'no_primary_key', 'the table has no primary key', 'add one: rows are compared by it'],
+    [
+      relation.deferrable_key,
+      'deferrable_key',
+      'the primary key is deferrable',
+      'ON CONFLICT cannot use it; make it not deferrable',
+    ],
+    [
+      relation.persistence === 'u',
+      'unlogged',
+      'the table is unlogged',
+      'its changes are not in the WAL: alter table … set logged',
+    ],
+    [relation.persistence === 't', 'temporary', 'the table is temporary', 'only permanent tables are enrolled'],
+    [
+      relation.inherits,
+      'inheritance',
+      'the table takes part in table inheritance',
+      'use declarative partitioning in its place',
+    ],
+    [
+      relation.rules.length > 0,
+      'rules',
+      `it has rules (${relation.rules.join(', ')})`,
+      'ON CONFLICT does not work with rules: use triggers',
+    ],
+    [
+      relation.exclusions.length > 0,
+      'exclude',
+      `it has EXCLUDE constraints (${relation.exclusions.join(', ')})`,
+      'two regions can each satisfy them and not both: drop them or leave the table out',
+    ],
+    [
+      relation.subscribed,
+      'subscription',
+      'a native subscription writes to it',
+      'drop the subscription: its rows would be stamped as local writes',
+    ],
+    [
+      !relation.owned,
+      'not_owner',
+      'this role does not own the table',
+      'enroll as the owner, or grant its role to this one',
+    ],
+    [
+      /^concord(_|$)/.test(table.schema),
+      'schema_name',
+      `schema '${table.schema}' is Concord's own`,
+      'rename the schema',
+    ],
+    [
+      Buffer.byteLength(table.schema) > 55,
+      'schema_name',
+      'the name of the schema is longer than 55 bytes',
+      `'concord_' goes in front of it: rename the schema`,
+    ],
+  ];
+  return checks
+    .filter(([bad]) => bad)
+    .map(([, code, reason, hint]) => ({ level: 'error', code, table: table.name, reason, hint }));
+}
+
+/** Byte order of trigger names is firing order. */
+function checkTrigger(table: Table, trigger: Trigger): Finding[] {
+  const refuse = (code: string, reason: string, hint: string): Finding[] => [
+    { level: 'error', code, table: table.name, reason: `trigger ${trigger.name} ${reason}`, hint },
+  ];
+  if (trigger.enabled === 'A' || trigger.enabled === 'R')
+    return refuse('always_trigger', 'fires for applied rows too', `alter table … enable trigger ${trigger.name}`);
+  const order = Buffer.compare(
+    Buffer.from(trigger.name),
+    Buffer.from(trigger.before ? TRIGGERS.stamp : TRIGGERS.check),
+  );
+  if (trigger.before && order > 0)
+    return refuse('trigger_order', `fires after ${TRIGGERS.stamp}`, 'rename it: what it changes would not be stamped');
+  if (!trigger.before && order < 0)
+    return refuse('trigger_order', `fires before ${TRIGGERS.check}`, 'rename it: tombstones have to be written first');
+  return [];
+}
+
+function warnings(table: Table, relation: Relation): Finding[] {
+  const warn = (code: string, reason: string, hint: string): Finding => ({
+    level: 'warning',
+    code,
+    table: table.name,
+    reason,
+    hint,
+  });
+  return [
+    ...relation.uniques.map((index) =>
+      warn(
+        'secondary_unique',
+        `unique index ${index}: two regions can each insert one value`,
+        'the later row is parked as `unique` until the value is free',
+      ),
+    ),
+    ...relation.outside.map((parent) =>
+      warn(
+        'foreign_key',
+        `it references ${parent}, which is not in the topology`,
+        'enroll it too, or keep it equal by other means',
+      ),
+    ),
+  ];
+}

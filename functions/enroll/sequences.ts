@@ -1,0 +1,81 @@
+import type { Db } from '@concord/runtime';
+import { ident } from '@concord/runtime';
+
+/** A sequence that fills a column of a table: serial, identity, or named in the column's default. */
+export type SerialColumn = {
+  readonly table: string;
+  readonly column: string;
+  readonly sequence: string;
+  readonly increment: number;
+  readonly lastValue: bigint;
+  readonly type: string;
+};
+
+type Row = Omit<SerialColumn, 'lastValue' | 'increment'> & { increment: string; last_value: string };
+
+const SERIALS = /* sql */ `
+select distinct n.nspname || '.' || c.relname as "table", a.attname as "column", format('%I.%I', sn.nspname, s.relname) as "sequence",
+  q.seqincrement::text as increment, format_type(a.atttypid, null) as "type",
+  coalesce(pg_sequence_last_value(s.oid), 0)::text as last_value
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+left join pg_attrdef ad on ad.adrelid = c.oid and ad.adnum = a.attnum
+join pg_depend d on
+  (d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid and d.refobjsubid = a.attnum and d.deptype in ('a', 'i'))
+  or (d.classid = 'pg_attrdef'::regclass and d.objid = ad.oid and d.refclassid = 'pg_class'::regclass)
+join pg_class s on s.relkind = 'S' and s.oid = case when d.classid = 'pg_class'::regclass then d.objid else d.refobjid end
+join pg_namespace sn on sn.oid = s.relnamespace join pg_sequence q on q.seqrelid = s.oid
+where n.nspname || '.' || c.relname = any($1::text[]) and (a.attidentity <> '' or ad.adbin is not null)
+order by 1, 2, 3`;
+
+export async function readSerialColumns(db: Db, tables: readonly string[]): Promise<SerialColumn[]> {
+  const rows = await db.unsafe<Row[]>(SERIALS, [`{${tables.map((name) => JSON.stringify(name)).join(',')}}`]);
+  return rows.map(({ last_value, increment, ...row }) => ({
+    ...row,
+    increment: Number(increment),
+    lastValue: BigInt(last_value),
+  }));
+}
+
+/** Per `table.column` the greatest id that this region has used: in the table or handed out by the sequence. */
+export type GreatestIds = Readonly<Record<string, bigint>>;
+
+export const serialName = ({ table, column }: Pick<SerialColumn, 'table' | 'column'>): string => `${table}.${column}`;
+
+export async function readGreatestIds(db: Db, tables: readonly string[]): Promise<GreatestIds> {
+  const greatest: Record<string, bigint> = {};
+  for (const serial of await readSerialColumns(db, tables)) {
+    const [schema, table] = splitTable(serial.table);
+    const [row] = await db.unsafe<{ max: string }[]>(
+      `select coalesce(max(${ident(serial.column)}), 0)::text as max from ${ident(schema)}.${ident(table)}`,
+    );
+    const used = BigInt(row?.max ?? '0');
+    greatest[serialName(serial)] = used > serial.lastValue ? used : serial.lastValue;
+  }
+  return greatest;
+}
+
+/** The greatest of several regions' ids: what every region's sequences have to start above. */
+export function mergeGreatestIds(all: readonly GreatestIds[]): GreatestIds {
+  const merged: Record<string, bigint> = {};
+  for (const [name, id] of all.flatMap((ids) => Object.entries(ids))) {
+    const known = merged[name];
+    if (known === undefined || id > known) merged[name] = id;
+  }
+  return merged;
+}
+
+/** The first id above `greatest` that belongs to `slot`: ids of a region are congruent to its slot modulo the stride. */
+export function firstIdAbove(greatest: bigint, slot: number, stride: number): bigint {
+  const [step, own] = [BigInt(stride), BigInt(slot)];
+  const base = (greatest / step) * step + own;
+  return base > greatest ? base : base + step;
+}
+
+export const interleaveStatement = (serial: SerialColumn, greatest: bigint, slot: number, stride: number): string =>
+  `alter sequence ${serial.sequence} increment by ${stride} restart with ${firstIdAbove(greatest, slot, stride)}`;
+
+export function splitTable(name: string): [schema: string, table: string] {
+  const dot = name.indexOf('.');
+  return [name.slice(0, dot), name.slice(dot + 1)];
+}

@@ -1,0 +1,31 @@
+import postgres from 'postgres';
+
+export type Sql = postgres.Sql;
+export type TransactionSql = postgres.TransactionSql;
+export type Db = Sql | TransactionSql;
+
+export type ConnectionOptions = {
+  readonly url: string;
+  /** Prepared statements pipeline, but only direct connections and poolers that know them allow it. Off by default. */
+  readonly prepare?: boolean;
+  /** A function, so that a rotated password or an IAM token is taken anew for each connection. */
+  readonly password?: () => Promise<string>;
+  readonly applicationName?: string;
+  readonly connectTimeoutSeconds?: number;
+};
+
+/**
+ * One connection in the mode that any pooler allows: no prepared statements, no type look-up, no session settings
+ * (those belong to the role: a session `set` would pin RDS Proxy). Nothing is opened before the first query.
+ */
+export function connect(options: ConnectionOptions): Sql {
+  return postgres(options.url, {
+    max: 1,
+    prepare: options.prepare ?? false,
+    fetch_types: false,
+    connect_timeout: options.connectTimeoutSeconds ?? 5,
+    onnotice: () => undefined,
+    connection: { application_name: options.applicationName ?? 'concord' },
+    ...(options.password === undefined ? {} : { password: options.password }),
+  });
+}
