@@ -10,6 +10,12 @@ const Position = Type.Union([Type.Integer(), Type.String(), Type.Null()]);
 export const STAMP_COLUMNS = ['_version', '_last_updated', '_source_region', '_tx_id', '_version_vector'] as const;
 export const LOCAL_COLUMN = '_local';
 
+/**
+ * Stands for a TOAST value that the decoder did not have. REPLICA IDENTITY FULL makes it impossible; should it show all the
+ * same, the record is parked. Unguessable, so that no row can hold it by chance.
+ */
+export const UNAVAILABLE = '__concord_unavailable_b7c0d9e2a1f84f0c';
+
 /** What the connector adds to a record beside the row's columns. */
 export const CONNECTOR_FIELDS = ['__op', '__t', '__s', '__lsn', '__txId', '__source_ts_us'] as const;
 

@@ -32,6 +32,7 @@ create table concord.watermark (
   conflicts bigint not null default 0,
   attempt_offset bigint,
   attempts int not null default 0,
+  suspect_offset bigint,
   primary key (topic, partition),
   check (applied + superseded + held + parked = received)
 ) with (fillfactor = 50);
@@ -71,7 +72,7 @@ create table concord.parked (
   retry_at timestamptz,
   parked_at timestamptz not null default now()
 );
-create unique index parked_record on concord.parked (topic, partition, "offset");
+create unique index parked_record on concord.parked (topic, partition, "offset", md5(coalesce(value, '')));
 create index parked_retry on concord.parked (retry_at) where retry_at is not null;
 comment on table concord.parked is 'Records that could not be applied, with their raw bytes. retry_at is set where trying again by itself can help.';
 
@@ -82,6 +83,11 @@ create table concord.unsettled (
 );
 create index unsettled_table on concord.unsettled (table_name);
 comment on table concord.unsettled is 'Applied tombstones whose row was absent: a local insert in flight may not have seen them yet.';
+
+create function concord.conflict_id(table_name text, key jsonb, stamp timestamptz, region text) returns text
+  language sql stable strict
+  return encode(sha256(convert_to(jsonb_build_array(table_name, key, (extract(epoch from stamp) * 1000000)::bigint, region)::text, 'UTF8')), 'hex');
+comment on function concord.conflict_id is 'The id of a conflict: the digest of table, key and the loser, never of the pair, which differs by arrival order.';
 
 create function concord.refuse_truncate() returns trigger language plpgsql as $$
 begin
@@ -120,6 +126,7 @@ alter role concord_capture replication;
 
 grant usage on schema concord to concord_capture, concord_apply, concord_operator;
 grant select on concord.region, concord.enrolled_table to concord_capture, concord_apply, concord_operator;
+grant execute on function concord.conflict_id to concord_apply, concord_operator;
 grant select, insert, update on concord.watermark to concord_apply;
 grant select, insert on concord.conflict to concord_apply;
 grant select, insert, update, delete on concord.parked, concord.unsettled to concord_apply;

@@ -1,0 +1,111 @@
+import { isInternalTopic, type KafkaRecord } from '@concord/events';
+import { progressOf, type Tally } from '@concord/idempotency';
+import type { ApplyOptions } from './apply.ts';
+import { type Batch, CatalogueChanged, type Mode, writeBatch } from './batch.ts';
+import { type Catalogue, readCatalogue } from './catalogue-cache.ts';
+import type { Change, Refusal } from './change.ts';
+import { decodeChange } from './decode.ts';
+import type { ReasonCode } from './reasons.ts';
+import { retryParked } from './retry.ts';
+import { readLeftovers, settle } from './settle.ts';
+import { meaningOf } from './sqlstate.ts';
+
+/** A transaction that keeps losing races (deadlocks with the application) is given back to the event source after this. */
+const MAX_RACES = 10;
+
+const UNKNOWN: ReadonlySet<string> = new Set<ReasonCode>(['unknown_table', 'unknown_column']);
+
+/** Applies records in one transaction, in the way that the errors met so far ask for. Keeps what it knows of the catalogue. */
+export class Applier {
+  readonly #options: ApplyOptions;
+  #catalogue: Catalogue | undefined;
+
+  constructor(options: ApplyOptions) {
+    this.#options = options;
+  }
+
+  /** Throws when the database cannot work: the event source delivers the batch again, in order. */
+  async apply(
+    records: readonly KafkaRecord[],
+    killers: readonly Refusal<ReasonCode>[] = [],
+  ): Promise<readonly Tally[]> {
+    const { sql, topology } = this.#options;
+    let mode: Mode = 'together';
+    for (let races = 0; ; races++) {
+      const { batch, catalogue } = await this.#decode(records, killers);
+      try {
+        return await writeBatch(sql, batch, catalogue, mode, topology.limits.lockTimeoutMs);
+      } catch (error) {
+        const changed = error instanceof CatalogueChanged;
+        const meaning = changed ? 'schema' : meaningOf(error).kind;
+        if (meaning === 'away' || races === MAX_RACES) throw error;
+        if (meaning === 'schema') this.#catalogue = undefined;
+        if (meaning === 'row' || (meaning === 'schema' && !changed)) mode = 'isolated';
+      }
+    }
+  }
+
+  /** Settles, and tries parked records again. What fails here is left for the next batch: this one is committed. */
+  async afterBatch(): Promise<void> {
+    const { sql, topology, onWarning } = this.#options;
+    try {
+      const { unsettled, due } = await readLeftovers(sql);
+      if (unsettled.length > 0)
+        await settle(sql, (await this.#current()).tables, unsettled, topology.limits.lockTimeoutMs);
+      if (due) await this.#retry();
+    } catch (error) {
+      onWarning?.('settling or retrying parked records failed; the next batch tries again', error);
+    }
+  }
+
+  async #retry(): Promise<void> {
+    const { sql, topology, now } = this.#options;
+    const catalogue = await this.#refresh();
+    await retryParked(
+      sql,
+      { topology, tables: catalogue.tables, now: now() },
+      catalogue,
+      topology.limits.lockTimeoutMs,
+    );
+  }
+
+  async #current(): Promise<Catalogue> {
+    this.#catalogue ??= await readCatalogue(this.#options.sql);
+    return this.#catalogue;
+  }
+
+  /** Keeps the tables, and with them their statements, when nothing changed. */
+  async #refresh(): Promise<Catalogue> {
+    const fresh = await readCatalogue(this.#options.sql);
+    if (this.#catalogue?.fingerprint !== fresh.fingerprint) this.#catalogue = fresh;
+    return this.#catalogue ?? fresh;
+  }
+
+  /** A table or column that is unknown may have arrived since the catalogue was read: look once more before parking. */
+  async #decode(
+    records: readonly KafkaRecord[],
+    killers: readonly Refusal<ReasonCode>[],
+  ): Promise<{ batch: Batch; catalogue: Catalogue }> {
+    let catalogue = await this.#current();
+    let decoded = this.#decodeUnder(records, catalogue);
+    if (decoded.refused.some(({ reason }) => UNKNOWN.has(reason))) {
+      catalogue = await this.#refresh();
+      decoded = this.#decodeUnder(records, catalogue);
+    }
+    const all = [...records, ...killers.map(({ record }) => record)];
+    const progress = isInternalTopic(all[0]?.topic ?? '') ? [] : progressOf(all);
+    return { batch: { changes: decoded.changes, refused: [...decoded.refused, ...killers], progress }, catalogue };
+  }
+
+  #decodeUnder(records: readonly KafkaRecord[], { tables }: Catalogue): { changes: Change[]; refused: Refusal[] } {
+    const context = { topology: this.#options.topology, tables, now: this.#options.now() };
+    const changes: Change[] = [];
+    const refused: Refusal[] = [];
+    for (const record of records) {
+      const decoded = decodeChange(record, context);
+      if (decoded.ok) changes.push(decoded.change);
+      else refused.push(decoded.refusal);
+    }
+    return { changes, refused };
+  }
+}

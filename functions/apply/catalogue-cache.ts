@@ -1,0 +1,25 @@
+import { type Db, readTables, type Table } from '@concord/runtime';
+
+/** The enrolled tables of this database by name. */
+export type Tables = ReadonlyMap<string, Table>;
+
+/** The tables with the fingerprint of the catalogue that they were read under. */
+export type Catalogue = { readonly tables: Tables; readonly fingerprint: string };
+
+/**
+ * Changes with every ADD COLUMN (`relnatts` never shrinks) and every table enrolled or not any more. A dropped or renamed
+ * column makes the statement itself fail with 42703.
+ */
+export const FINGERPRINT = /* sql */ `
+(select coalesce(string_agg(e.table_name || ':' || c.oid || ':' || c.relnatts, ',' order by e.table_name), '')
+ from concord.enrolled_table e join pg_class c on c.oid = to_regclass(
+   quote_ident(split_part(e.table_name, '.', 1)) || '.' || quote_ident(substr(e.table_name, strpos(e.table_name, '.') + 1))))`;
+
+export async function readCatalogue(db: Db): Promise<Catalogue> {
+  const [row] = await db.unsafe<{ fingerprint: string; names: string[] | null }[]>(
+    `select ${FINGERPRINT} as fingerprint, (select json_agg(table_name) from concord.enrolled_table) as names`,
+  );
+  const tables = await readTables(db, row?.names ?? []);
+  const keyed = [...tables].filter(([, table]) => table.key.length > 0);
+  return { tables: new Map(keyed), fingerprint: row?.fingerprint ?? '' };
+}

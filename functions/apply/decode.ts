@@ -1,0 +1,133 @@
+import { parseStamp, parseVector, type Stamp, type Vector } from '@concord/conflict';
+import {
+  type ChangeEvent,
+  CONNECTOR_FIELDS,
+  isChangeEvent,
+  isInternalTopic,
+  type KafkaRecord,
+  LOCAL_COLUMN,
+  regionName,
+  regionOfTopic,
+  STAMP_COLUMNS,
+  type Topology,
+  tableOf,
+  UNAVAILABLE,
+  whyNotChangeEvent,
+} from '@concord/events';
+import { decodeValue, type Table } from '@concord/runtime';
+import { type Change, KEY_SEPARATOR, type Refusal } from './change.ts';
+import type { ReasonCode } from './reasons.ts';
+
+export type DecodeContext = {
+  readonly topology: Topology;
+  /** Enrolled tables of this database by name. */
+  readonly tables: ReadonlyMap<string, Table>;
+  /** This function's clock, µs since 1970: only stamps beyond the drift limit are judged by it, and those are parked. */
+  readonly now: Stamp;
+};
+
+export type DecodedChange =
+  | { readonly ok: true; readonly change: Change }
+  | { readonly ok: false; readonly refusal: Refusal<ReasonCode> };
+
+/** A record as a version of an enrolled table, or why not. Checks everything that the batch path later relies on. */
+export function decodeChange(record: KafkaRecord, context: DecodeContext): DecodedChange {
+  const refuse = (reason: ReasonCode, error: string): DecodedChange => ({
+    ok: false,
+    refusal: { record, reason, error },
+  });
+  const decoded = decodeValue(record.value, context.topology.limits.maxRecordBytes);
+  if (!decoded.ok) return refuse(decoded.reason, decoded.error);
+  if (!isChangeEvent(decoded.value)) return refuse('contract', whyNotChangeEvent(decoded.value));
+  const event = decoded.value;
+  const { table: name, kind } = tableOf(event);
+  const table = context.tables.get(name);
+  if (table === undefined) return refuse('unknown_table', `table ${name} is not enrolled here`);
+  const columns = checkColumns(event, namesOf(table)[kind]);
+  if (columns !== undefined) return refuse(...columns);
+  const stamp = parseStamp(event._last_updated);
+  if (stamp === undefined) return refuse('bad_version', `_last_updated '${event._last_updated}' is no stamp`);
+  const vector = parseVector(event._version_vector);
+  const wrong = checkVersion(event, record.topic, stamp, vector, context);
+  if (wrong !== undefined) return refuse(...wrong);
+  const key = keyOf(event, table);
+  if (key === undefined) return refuse('bad_key', `a key column of ${name} is missing or NULL`);
+  return {
+    ok: true,
+    change: {
+      kind,
+      stamp,
+      region: event._source_region,
+      vector,
+      writes: Number(event._version),
+      table: name,
+      key,
+      event,
+      record,
+    },
+  };
+}
+
+type Problem = readonly [reason: ReasonCode, error: string];
+
+const OWN: readonly string[] = [...STAMP_COLUMNS, LOCAL_COLUMN, ...CONNECTOR_FIELDS];
+
+type Names = { readonly row: ReadonlySet<string>; readonly tombstone: ReadonlySet<string> };
+const names = new WeakMap<Table, Names>();
+
+/** The names that an event of a table may hold; made once per table. */
+function namesOf(table: Table): Names {
+  const known = names.get(table);
+  if (known !== undefined) return known;
+  const made = {
+    row: new Set([...table.columns.map((column) => column.name), ...OWN]),
+    tombstone: new Set([...table.key.map((column) => column.name), 'image', ...OWN]),
+  };
+  names.set(table, made);
+  return made;
+}
+
+/** Every name must be one of the table's. Names only: a missing column means its constant default (see `plan.ts`). */
+function checkColumns(event: ChangeEvent, known: ReadonlySet<string>): Problem | undefined {
+  for (const name in event) {
+    if (!known.has(name)) return ['unknown_column', `column '${name}' does not exist here`];
+    if (event[name] === UNAVAILABLE)
+      return ['unavailable_value', `column '${name}' holds the placeholder of an unchanged TOAST value`];
+  }
+  return undefined;
+}
+
+function checkVersion(
+  event: ChangeEvent,
+  topic: string,
+  stamp: Stamp,
+  vector: Vector,
+  context: DecodeContext,
+): Problem | undefined {
+  const region = regionName(event._source_region);
+  const isKnown = (name: string): boolean => context.topology.regions.some((entry) => entry.name === name);
+  if (!isKnown(region)) return ['foreign_region', `region '${region}' is not in the topology`];
+  if (!isInternalTopic(topic) && regionOfTopic(topic) !== region)
+    return ['foreign_region', `a version of '${region}' on topic ${topic}`];
+  for (const entry in vector) {
+    if (!isKnown(regionName(entry)))
+      return ['foreign_region', `_version_vector names '${entry}', which is not in the topology`];
+    if ((vector[entry] ?? 0) > stamp)
+      return ['bad_version', `_version_vector has seen '${entry}' later than its own stamp`];
+  }
+  if (vector[event._source_region] !== stamp) return ['bad_version', '_version_vector does not hold its own stamp'];
+  const ahead = stamp - context.now - context.topology.limits.driftLimitMs * 1000;
+  if (ahead > 0)
+    return ['future', `_last_updated ${event._last_updated} is ${Math.ceil(ahead / 1e6)} s beyond the drift limit`];
+  return undefined;
+}
+
+function keyOf(event: ChangeEvent, table: Table): string | undefined {
+  let key = '';
+  for (const { name } of table.key) {
+    const text = event[name];
+    if (typeof text !== 'string') return undefined;
+    key += key === '' ? text : KEY_SEPARATOR + text;
+  }
+  return key;
+}

@@ -1,0 +1,114 @@
+import { STAMP_COLUMNS, tombstoneSchema } from '@concord/events';
+import { arrayLiteral, type Column, ident, sameKey, type Table, writableColumns } from '@concord/runtime';
+import { type Change, KEY_SEPARATOR } from './change.ts';
+
+/**
+ * What the statements of one table share: quoted names, the source (one bound array per column, unnested in the select
+ * list: the fastest way in that was measured) and the comparisons of versions.
+ */
+export type Plan = {
+  readonly table: Table;
+  readonly rows: string;
+  readonly tombstones: string;
+  readonly keyNames: readonly string[];
+  /** Names that an insert lists; `_local` comes last and is always false. */
+  readonly rowColumns: readonly Column[];
+  readonly tombstoneColumns: readonly Column[];
+  /** `overriding system value`, where a key is GENERATED ALWAYS. */
+  readonly overriding: string;
+};
+
+const STAMPS: ReadonlySet<string> = new Set(STAMP_COLUMNS);
+
+const IMAGE: Column = {
+  name: 'image',
+  type: 'pg_catalog.jsonb',
+  viaText: false,
+  generated: false,
+  identity: '',
+  constantDefault: null,
+};
+
+const plans = new WeakMap<Table, Plan>();
+
+export function planOf(table: Table): Plan {
+  const known = plans.get(table);
+  if (known !== undefined) return known;
+  const plan = makePlan(table);
+  plans.set(table, plan);
+  return plan;
+}
+
+function makePlan(table: Table): Plan {
+  const rowColumns = writableColumns(table).filter((column) => column.name !== '_local');
+  const keyNames = table.key.map((column) => column.name);
+  const keys = keyNames.map((name) => columnNamed(table, name));
+  const stamps = STAMP_COLUMNS.map((name) => columnNamed(table, name));
+  return {
+    table,
+    rows: `${ident(table.schema)}.${ident(table.table)}`,
+    tombstones: `${ident(tombstoneSchema(table.schema))}.${ident(table.table)}`,
+    keyNames,
+    rowColumns,
+    tombstoneColumns: [...keys, IMAGE, ...stamps],
+    overriding: table.columns.some((column) => column.identity === 'always') ? 'overriding system value' : '',
+  };
+}
+
+function columnNamed(table: Table, name: string): Column {
+  const column = table.columns.find((candidate) => candidate.name === name);
+  if (column === undefined) throw new Error(`${table.name} has no column ${name}: enroll it again`);
+  return column;
+}
+
+export const keyColumns = (plan: Plan): readonly Column[] => plan.tombstoneColumns.slice(0, plan.keyNames.length);
+
+export const nameList = (columns: readonly Column[]): string => columns.map(({ name }) => ident(name)).join(', ');
+
+/** `select unnest($1::pg_catalog.int8[]) as "id", …`: parameter i is column i. */
+export const unnestColumns = (columns: readonly Column[]): string =>
+  `select ${columns
+    .map(({ name, type, viaText }, index) =>
+      viaText
+        ? `unnest($${index + 1}::text[])::${type} as ${ident(name)}`
+        : `unnest($${index + 1}::${type}[]) as ${ident(name)}`,
+    )
+    .join(', ')}`;
+
+/** The arrays to bind for `unnestColumns`. A column that the event does not have means its constant default. */
+export const columnArrays = (columns: readonly Column[], changes: readonly Change[]): string[] =>
+  columns.map((column) => arrayLiteral(changes.map((change) => textOf(change, column))));
+
+function textOf({ event }: Change, { name, constantDefault }: Column): string | null {
+  const value = event[name];
+  return value === undefined ? constantDefault : (value as string | null);
+}
+
+/** Assignments of all but the key; the key too where equal keys may print differently, so that all regions print alike. */
+export function assignments(plan: Plan, columns: readonly Column[], from: string): string {
+  const fixed = new Set(plan.table.key.filter((key) => key.canonical).map((key) => key.name));
+  return [
+    ...columns.filter(({ name }) => !fixed.has(name)).map(({ name }) => `${ident(name)} = ${from}.${ident(name)}`),
+    '_local = false',
+  ].join(', ');
+}
+
+/** µs since 1970 of a timestamptz, exactly. */
+export const micros = (stamp: string): string => `(extract(epoch from ${stamp}) * 1000000)::int8`;
+
+/** The order of versions (`compare` of layers/conflict). */
+export const isNewer = (a: string, b: string): string =>
+  `(${a}._last_updated, ${a}._source_region) > (${b}._last_updated, ${b}._source_region)`;
+
+/** `hasSeen` of layers/conflict: does `later`'s vector contain `earlier`? */
+export const hasSeen = (later: string, earlier: string): string =>
+  `coalesce((${later}._version_vector ->> ${earlier}._source_region)::int8, 0) >= ${micros(`${earlier}._last_updated`)}`;
+
+export const matchKey = (plan: Plan, a: string, b: string): string => sameKey(plan.table, a, b);
+
+/** The key texts of a row, joined as in `Change.key`. */
+export const keyText = (plan: Plan, alias: string): string =>
+  plan.keyNames.map((name) => `${alias}.${ident(name)}::text`).join(` || '${KEY_SEPARATOR}' || `);
+
+/** The columns of an image: what the application knows of a row. */
+export const imageColumns = (plan: Plan): Column[] => plan.rowColumns.filter(({ name }) => !STAMPS.has(name));

@@ -1,0 +1,85 @@
+import { isNewer, type Vector, type Version } from '@concord/conflict';
+import type { Db } from '@concord/runtime';
+import type { Change } from './change.ts';
+import { columnArrays, imageColumns, keyColumns, matchKey, micros, type Plan, unnestColumns } from './plan.ts';
+
+/** What is stored for the key of a change: row and tombstone, both locked until the transaction ends. */
+export type Stored = { readonly row?: Version; readonly tombstone?: Version };
+
+/** The state of a key is the greater of the two. */
+export function stateOf({ row, tombstone }: Stored): Version | undefined {
+  if (row === undefined || tombstone === undefined) return row ?? tombstone;
+  return isNewer(row, tombstone) ? row : tombstone;
+}
+
+type Found = { n: number; stamp: string; region: string; vector: Vector; writes: string };
+
+const keysWithPosition = (plan: Plan): string =>
+  `(${unnestColumns(keyColumns(plan))}, generate_series(1, $${plan.keyNames.length + 1}::int) as n) k`;
+
+/** Locks are taken in the order of the incoming changes, which is the key order of every applier: rows, then tombstones. */
+const select = (plan: Plan, relation: string): string => /* sql */ `
+select k.n, ${micros('s._last_updated')} as stamp, s._source_region as region, s._version_vector as vector, s._version as writes
+from ${keysWithPosition(plan)} join ${relation} s on ${matchKey(plan, 's', 'k')} order by k.n for update of s`;
+
+async function find(
+  db: Db,
+  plan: Plan,
+  kind: Version['kind'],
+  changes: readonly Change[],
+): Promise<Map<Change, Version>> {
+  const rows = await db.unsafe<Found[]>(select(plan, kind === 'row' ? plan.rows : plan.tombstones), [
+    ...columnArrays(keyColumns(plan), changes),
+    changes.length,
+  ]);
+  return new Map(
+    rows.map(({ n, stamp, region, vector, writes }) => [
+      changes[n - 1] as Change,
+      { kind, stamp: Number(stamp), region, vector, writes: Number(writes) },
+    ]),
+  );
+}
+
+/** Reads and locks what is stored for each change. */
+export async function readStored(db: Db, plan: Plan, changes: readonly Change[]): Promise<Map<Change, Stored>> {
+  const rows = await find(db, plan, 'row', changes);
+  const tombstones = await find(db, plan, 'tombstone', changes);
+  return new Map(
+    changes.map((change) => {
+      const [row, tombstone] = [rows.get(change), tombstones.get(change)];
+      return [change, { ...(row && { row }), ...(tombstone && { tombstone }) }];
+    }),
+  );
+}
+
+/** Key and image of a stored version as the conflict log keeps them: texts, as in an event. */
+export type StoredImage = { readonly key: string; readonly image: string | null };
+
+/** `jsonb_object` of names and texts: any number of columns, and the very texts that an event would carry. */
+export const imageExpression = (plan: Plan, alias: string): string => {
+  const columns = imageColumns(plan);
+  const names = columns.map(({ name }) => `'${name.replaceAll("'", "''")}'`).join(', ');
+  const texts = columns.map(({ name }) => `${alias}."${name.replaceAll('"', '""')}"::text`).join(', ');
+  return `jsonb_object(array[${names}]::text[], array[${texts}]::text[])`;
+};
+
+export const keyExpression = (plan: Plan, alias: string): string =>
+  `jsonb_build_array(${plan.keyNames.map((name) => `${alias}."${name.replaceAll('"', '""')}"::text`).join(', ')})`;
+
+/** Images of the stored versions of these changes, all of one kind, before they are overwritten. */
+export async function readImages(
+  db: Db,
+  plan: Plan,
+  kind: Version['kind'],
+  changes: readonly Change[],
+): Promise<Map<Change, StoredImage>> {
+  if (changes.length === 0) return new Map();
+  const image = kind === 'row' ? imageExpression(plan, 's') : 's.image';
+  const relation = kind === 'row' ? plan.rows : plan.tombstones;
+  const rows = await db.unsafe<{ n: number; key: string; image: string | null }[]>(
+    `select k.n, ${keyExpression(plan, 's')}::text as key, ${image}::text as image
+     from ${keysWithPosition(plan)} join ${relation} s on ${matchKey(plan, 's', 'k')}`,
+    [...columnArrays(keyColumns(plan), changes), changes.length],
+  );
+  return new Map(rows.map(({ n, key, image: text }) => [changes[n - 1] as Change, { key, image: text }]));
+}

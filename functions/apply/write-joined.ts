@@ -1,0 +1,160 @@
+import { type Decision, decide } from '@concord/conflict';
+import type { Db } from '@concord/runtime';
+import type { Change } from './change.ts';
+import { incomingImage, type LoggedConflict, logConflicts } from './conflict-log.ts';
+import {
+  assignments,
+  columnArrays,
+  isNewer,
+  keyColumns,
+  keyText,
+  matchKey,
+  nameList,
+  type Plan,
+  unnestColumns,
+} from './plan.ts';
+import { readImages, readStored, type Stored, stateOf } from './stored.ts';
+
+type Decided = { readonly change: Change; readonly decision: Decision; readonly stored: Stored };
+
+/** Changes by what happened to them. `again`: a concurrent transaction came first; read and decide once more. */
+export type JoinedWrite = { readonly superseded: Change[]; readonly conflicts: number; readonly again: Change[] };
+
+/**
+ * The full join for distinct keys: lock and read what is stored, decide, log, write. Everything that exists is locked, so
+ * an update cannot miss; what did not exist is inserted with `on conflict do nothing` and comes back as `again` when another
+ * transaction was faster.
+ */
+export async function writeJoined(db: Db, plan: Plan, changes: readonly Change[]): Promise<JoinedWrite> {
+  if (changes.length === 0) return { superseded: [], conflicts: 0, again: [] };
+  const stored = await readStored(db, plan, changes);
+  const decided = changes.map((change): Decided => {
+    const found = stored.get(change) ?? {};
+    return { change, stored: found, decision: decide(stateOf(found), change) };
+  });
+  const conflicts = await logLosers(db, plan, decided);
+  const winners = decided.filter(({ decision }) => decision.outcome === 'apply');
+  const again = [...(await writeRows(db, plan, winners)), ...(await writeTombstones(db, plan, winners))];
+  const superseded = decided.filter(({ decision }) => decision.outcome === 'superseded').map(({ change }) => change);
+  return { superseded, conflicts, again };
+}
+
+async function logLosers(db: Db, plan: Plan, decided: readonly Decided[]): Promise<number> {
+  const lost = (kind: 'row' | 'tombstone'): Change[] =>
+    decided
+      .filter(
+        ({ decision, stored }) =>
+          decision.because === 'conflict' && decision.loser === 'stored' && stateOf(stored)?.kind === kind,
+      )
+      .map(({ change }) => change);
+  const images = new Map([
+    ...(await readImages(db, plan, 'row', lost('row'))),
+    ...(await readImages(db, plan, 'tombstone', lost('tombstone'))),
+  ]);
+  const logged = decided.flatMap(({ change, decision, stored }): LoggedConflict[] => {
+    const state = stateOf(stored);
+    if (decision.because !== 'conflict' || state === undefined) return [];
+    if (decision.loser === 'incoming')
+      return [{ kind: decision.kind, loser: change, winner: state, ...incomingImage(change, plan.table) }];
+    const image = images.get(change);
+    if (image === undefined) throw new Error(`${plan.table.name}: a locked row vanished`);
+    return [{ kind: decision.kind, loser: state, winner: change, ...image }];
+  });
+  return logConflicts(db, plan.table.name, logged);
+}
+
+/** Rows that win: over a stored row an update, over a tombstone an insert; over nothing the clean path tries again. */
+async function writeRows(db: Db, plan: Plan, winners: readonly Decided[]): Promise<Change[]> {
+  const rows = winners.filter(({ change }) => change.kind === 'row');
+  const over = (found: (stored: Stored) => boolean): Change[] =>
+    rows.filter(({ stored }) => found(stored)).map(({ change }) => change);
+  await update(
+    db,
+    plan,
+    plan.rows,
+    plan.rowColumns,
+    over((stored) => stored.row !== undefined),
+  );
+  const inserts = over((stored) => stored.row === undefined && stored.tombstone !== undefined);
+  const absent = over((stored) => stored.row === undefined && stored.tombstone === undefined);
+  return [...absent, ...(await insert(db, plan, plan.rows, plan.rowColumns, inserts))];
+}
+
+/** Tombstones that win: written, the older row deleted; a key without a row is unsettled (a local insert may be in flight). */
+async function writeTombstones(db: Db, plan: Plan, winners: readonly Decided[]): Promise<Change[]> {
+  const tombstones = winners.filter(({ change }) => change.kind === 'tombstone');
+  const known = tombstones.filter(({ stored }) => stored.tombstone !== undefined).map(({ change }) => change);
+  const fresh = tombstones.filter(({ stored }) => stored.tombstone === undefined).map(({ change }) => change);
+  await update(db, plan, plan.tombstones, plan.tombstoneColumns, known);
+  const again = new Set(await insert(db, plan, plan.tombstones, plan.tombstoneColumns, fresh));
+  const written = tombstones.filter(({ change }) => !again.has(change));
+  await deleteRows(
+    db,
+    plan,
+    written.filter(({ stored }) => stored.row !== undefined).map(({ change }) => change),
+  );
+  await noteUnsettled(
+    db,
+    plan,
+    written.filter(({ stored }) => stored.row === undefined).map(({ change }) => change),
+  );
+  return [...again];
+}
+
+type Columns = Plan['rowColumns'];
+
+async function update(
+  db: Db,
+  plan: Plan,
+  relation: string,
+  columns: Columns,
+  changes: readonly Change[],
+): Promise<void> {
+  if (changes.length === 0) return;
+  const result = await db.unsafe(
+    `update ${relation} t set ${assignments(plan, columns, 'i')} from (${unnestColumns(columns)}) i
+     where ${matchKey(plan, 't', 'i')} and ${isNewer('i', 't')}`,
+    columnArrays(columns, changes),
+  );
+  if (result.count !== changes.length)
+    throw new Error(`${plan.table.name}: a locked version was not older than its winner`);
+}
+
+/** Returns the changes that found their key taken. */
+async function insert(
+  db: Db,
+  plan: Plan,
+  relation: string,
+  columns: Columns,
+  changes: readonly Change[],
+): Promise<Change[]> {
+  if (changes.length === 0) return [];
+  const overriding = relation === plan.rows ? plan.overriding : '';
+  const rows = await db.unsafe<{ key: string }[]>(
+    `insert into ${relation} as t (${nameList(columns)}, _local) ${overriding} select i.*, false from (${unnestColumns(columns)}) i
+     on conflict (${nameList(keyColumns(plan))}) do nothing returning ${keyText(plan, 't')} as key`,
+    columnArrays(columns, changes),
+  );
+  if (rows.length === changes.length) return [];
+  const written = new Set(rows.map(({ key }) => key));
+  return changes.filter((change) => !written.has(change.key));
+}
+
+async function deleteRows(db: Db, plan: Plan, changes: readonly Change[]): Promise<void> {
+  if (changes.length === 0) return;
+  await db.unsafe(
+    `delete from ${plan.rows} t using (${unnestColumns(keyColumns(plan))}) k, ${plan.tombstones} b
+     where ${matchKey(plan, 't', 'k')} and ${matchKey(plan, 'b', 'k')} and ${isNewer('b', 't')}`,
+    columnArrays(keyColumns(plan), changes),
+  );
+}
+
+async function noteUnsettled(db: Db, plan: Plan, changes: readonly Change[]): Promise<void> {
+  if (changes.length === 0) return;
+  const keys = plan.keyNames.map((_, index) => `unnest($${index + 2}::text[])`);
+  await db.unsafe(
+    `insert into concord.unsettled (table_name, key) select $1::text, array[${keys.map((_, i) => `k.k${i}`)}]
+     from (select ${keys.map((key, i) => `${key} as k${i}`)}) k`,
+    [plan.table.name, ...columnArrays(keyColumns(plan), changes)],
+  );
+}

@@ -1,0 +1,78 @@
+import { arrayLiteral, type Db } from '@concord/runtime';
+import type { Tally } from './ledger.ts';
+import type { Progress } from './watermark.ts';
+
+/** What an invocation finds: how often this batch was begun, and the records that former ones tried alone when they died. */
+export type Attempt = { readonly attempts: number; readonly suspects: ReadonlySet<string> };
+
+/** Names a record among all partitions. */
+export const recordName = (topic: string, partition: number, offset: number): string =>
+  `${topic}-${partition}@${offset}`;
+
+const names = (progress: readonly Progress[]): [topics: string, partitions: string] => [
+  arrayLiteral(progress.map(({ topic }) => topic)),
+  arrayLiteral(progress.map(({ partition }) => String(partition))),
+];
+
+/**
+ * Counts an attempt at each partition's batch and commits it before the work begins, so that a batch that kills the function
+ * itself is noticed. Returns the greatest count.
+ */
+export async function beginAttempt(db: Db, progress: readonly Progress[]): Promise<Attempt> {
+  const rows = await db.unsafe<{ topic: string; partition: number; attempts: number; suspect: string | null }[]>(
+    `insert into concord.watermark as w (topic, partition, attempt_offset, attempts)
+     select unnest($1::text[]), unnest($2::int4[]), unnest($3::int8[]), 1
+     on conflict (topic, partition) do update set attempt_offset = excluded.attempt_offset,
+       attempts = case when w.attempt_offset = excluded.attempt_offset then w.attempts + 1 else 1 end
+     returning topic, partition, attempts, suspect_offset as suspect`,
+    [...names(progress), arrayLiteral(progress.map(({ firstOffset }) => String(firstOffset)))],
+  );
+  const suspects = rows
+    .filter(({ suspect }) => suspect !== null)
+    .map(({ topic, partition, suspect }) => recordName(topic, partition, Number(suspect)));
+  return { attempts: Math.max(...rows.map((row) => row.attempts)), suspects: new Set(suspects) };
+}
+
+/** Notes, committed, the record that is about to be tried alone. */
+export const markSuspect = (db: Db, topic: string, partition: number, offset: number): Promise<unknown> =>
+  db.unsafe('update concord.watermark set suspect_offset = $3::int8 where topic = $1::text and partition = $2::int4', [
+    topic,
+    partition,
+    offset,
+  ]);
+
+/** Locks the watermark rows of a batch: two pollers of one partition are serialised. First statement of the transaction. */
+export async function claim(db: Db, progress: readonly Progress[]): Promise<void> {
+  const rows = await db.unsafe(
+    `select 1 from concord.watermark w join (select unnest($1::text[]) as topic, unnest($2::int4[]) as partition) p
+       on p.topic = w.topic and p.partition = w.partition order by w.topic, w.partition for update of w`,
+    names(progress),
+  );
+  if (rows.length !== progress.length) throw new Error('a watermark row is missing: beginAttempt comes first');
+}
+
+const RECORD = /* sql */ `
+update concord.watermark w set next_offset = p.next_offset, source_at = p.source_at, applied_at = clock_timestamp(),
+  received = w.received + p.received, applied = w.applied + p.applied, superseded = w.superseded + p.superseded,
+  held = w.held + p.held, parked = w.parked + p.parked, conflicts = w.conflicts + p.conflicts, attempts = 0, suspect_offset = null
+from (select unnest($1::text[]) as topic, unnest($2::int4[]) as partition, unnest($3::int8[]) as next_offset,
+  to_timestamp(unnest($4::float8[]) / 1000) as source_at, unnest($5::int8[]) as received, unnest($6::int8[]) as applied,
+  unnest($7::int8[]) as superseded, unnest($8::int8[]) as held, unnest($9::int8[]) as parked, unnest($10::int8[]) as conflicts) p
+where w.topic = p.topic and w.partition = p.partition`;
+
+/** Progress and accounting, in the transaction of the rows themselves (I9). */
+export async function record(db: Db, entries: readonly { progress: Progress; tally: Tally }[]): Promise<void> {
+  const column = (value: (entry: { progress: Progress; tally: Tally }) => number): string =>
+    arrayLiteral(entries.map((entry) => String(value(entry))));
+  await db.unsafe(RECORD, [
+    ...names(entries.map(({ progress }) => progress)),
+    column(({ progress }) => progress.nextOffset),
+    column(({ progress }) => progress.sourceAtMs),
+    column(({ tally }) => tally.received),
+    column(({ tally }) => tally.applied),
+    column(({ tally }) => tally.superseded),
+    column(({ tally }) => tally.held),
+    column(({ tally }) => tally.parked),
+    column(({ tally }) => tally.conflicts),
+  ]);
+}

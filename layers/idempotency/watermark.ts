@@ -1,0 +1,48 @@
+import type { KafkaRecord } from '@concord/events';
+
+/** How far a topic-partition has been applied. It tells progress and where to resume; it never decides about a record. */
+export type Progress = {
+  readonly topic: string;
+  readonly partition: number;
+  /** Offset of the first record of the batch. */
+  readonly firstOffset: number;
+  /** Offset after the last record of the batch: where a restored region resumes. */
+  readonly nextOffset: number;
+  /** When the last record was written to Kafka, ms since 1970: the lag is now minus this. */
+  readonly sourceAtMs: number;
+  readonly received: number;
+};
+
+/**
+ * The progress of each topic-partition of a batch, ordered by topic and partition: the order in which watermark rows are
+ * locked. A replay sets a watermark back; that costs duplicates, which are harmless, where keeping it could cost a gap.
+ */
+export function progressOf(records: readonly KafkaRecord[]): Progress[] {
+  const partitions = new Map<string, KafkaRecord[]>();
+  for (const record of records) {
+    const name = `${record.topic}-${record.partition}`;
+    const known = partitions.get(name);
+    if (known === undefined) partitions.set(name, [record]);
+    else known.push(record);
+  }
+  return [...partitions.values()].map(progressOfPartition).sort(byTopicPartition);
+}
+
+function progressOfPartition(records: readonly KafkaRecord[]): Progress {
+  let [first, last] = [records[0] as KafkaRecord, records[0] as KafkaRecord];
+  for (const record of records) {
+    if (record.offset < first.offset) first = record;
+    if (record.offset > last.offset) last = record;
+  }
+  return {
+    topic: first.topic,
+    partition: first.partition,
+    firstOffset: first.offset,
+    nextOffset: last.offset + 1,
+    sourceAtMs: last.timestamp,
+    received: records.length,
+  };
+}
+
+const byTopicPartition = (a: Progress, b: Progress): number =>
+  a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition;
