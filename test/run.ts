@@ -1,0 +1,54 @@
+import { spawnSync } from 'node:child_process';
+import { glob } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { run } from 'node:test';
+import { summaryReporter } from './summary.ts';
+
+/*
+ * `npm test [-- part …]`: the checks, every test file, and the mutation list. A part is a piece of a path: `npm test -- unit`.
+ * The suffix of a file says what it needs: `.test.ts` nothing, `.prop.test.ts` time, `.pg.test.ts` PostgreSQL (from npm).
+ */
+const ROOT = new URL('../', import.meta.url).pathname;
+const parts = process.argv.slice(2);
+const wanted = (path: string): boolean => parts.length === 0 || parts.some((part) => path.includes(part));
+
+type Stage = { readonly name: string; readonly command: readonly string[] };
+
+const CHECKS: readonly Stage[] = [
+  { name: 'format and lint', command: ['biome', 'check', '.'] },
+  { name: 'types', command: ['tsc', '--noEmit'] },
+  { name: 'architecture', command: ['node', 'test/architecture/check.ts'] },
+];
+const MUTANTS: readonly Stage[] = [{ name: 'mutation list', command: ['node', 'test/mutants/main.ts'] }];
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+
+function runStages(stages: readonly Stage[]): void {
+  for (const { name, command } of stages) {
+    process.stdout.write(`# ${name}\n`);
+    const { status } = spawnSync('npx', ['--no-install', ...command], {
+      cwd: ROOT,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    if (status === 0) total.passed++;
+    else total.failed++;
+  }
+}
+
+async function runFiles(): Promise<void> {
+  const files: string[] = [];
+  for await (const path of glob('test/**/*.test.ts', { cwd: ROOT })) if (wanted(path)) files.push(ROOT + path);
+  const summary = await summaryReporter(
+    run({ files: files.sort(), concurrency: Math.max(2, availableParallelism()), cwd: ROOT }),
+    ROOT,
+  );
+  total.passed += summary.passed;
+  total.failed += summary.failed;
+  total.skipped += summary.skipped;
+}
+
+if (parts.length === 0) runStages(CHECKS);
+await runFiles();
+if (parts.length === 0) runStages(MUTANTS);
+process.stdout.write(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`);
+process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
