@@ -17,6 +17,7 @@ const EXACT: Readonly<Record<string, Meaning>> = {
   '40P01': { kind: 'again' },
   '21000': { kind: 'row', reason: 'bad_key' },
   '54000': { kind: 'row', reason: 'refused' },
+  '42883': { kind: 'row', reason: 'refused' },
   '42703': { kind: 'schema' },
   '42P01': { kind: 'schema' },
   '42P10': { kind: 'schema' },
@@ -25,11 +26,14 @@ const EXACT: Readonly<Record<string, Meaning>> = {
   '0A000': { kind: 'schema' },
 };
 
-/** Classes (first two characters): 22 data exception, 23 integrity constraint, 428 … wrong use of a column. */
+/** Classes (first two characters): data exception, integrity constraint, with check, and what users' own functions raise. */
 const CLASSES: Readonly<Record<string, Meaning>> = {
   '22': { kind: 'row', reason: 'refused' },
   '23': { kind: 'row', reason: 'refused' },
   '44': { kind: 'row', reason: 'refused' },
+  P0: { kind: 'row', reason: 'refused' },
+  '2F': { kind: 'row', reason: 'refused' },
+  '38': { kind: 'row', reason: 'refused' },
 };
 
 /** Unknown codes mean `away`: the batch is delivered again, nothing is lost, and somebody sees the error. */

@@ -130,6 +130,8 @@ async function interleaveSequences(
 async function grant(tx: TransactionSql, table: Table): Promise<void> {
   const [rows, tombstones] = [rowTable(table), tombstoneTable(table)];
   await tx.unsafe(`grant usage on schema ${ident(table.schema)}, ${schemaOf(table)} to concord_apply, concord_capture`);
+  for (const schema of await readTypeSchemas(tx, table))
+    await tx.unsafe(`grant usage on schema ${ident(schema)} to concord_apply, concord_capture`);
   await tx.unsafe(`grant select, insert, update, delete on ${rows}, ${tombstones} to concord_apply`);
   await tx.unsafe(`grant select on ${rows}, ${tombstones} to concord_capture`);
   await tx.unsafe(`revoke truncate on ${rows} from concord_apply`);
@@ -140,6 +142,17 @@ async function grant(tx: TransactionSql, table: Table): Promise<void> {
   );
   if (security?.on === true && !security.policy)
     await tx.unsafe(`create policy concord_apply on ${rows} to concord_apply using (true) with check (true)`);
+}
+
+/** Schemas of the columns' own types (enums, domains, extensions), which casts name. */
+async function readTypeSchemas(db: Db, table: Table): Promise<string[]> {
+  const rows = await db.unsafe<{ name: string }[]>(
+    `select distinct n.nspname as name from pg_attribute a join pg_type t on t.oid = a.atttypid
+       join pg_namespace n on n.oid = t.typnamespace
+     where a.attrelid = $1::text::regclass and a.attnum > 0 and not a.attisdropped and n.nspname <> 'pg_catalog'`,
+    [rowTable(table)],
+  );
+  return rows.map(({ name }) => name);
 }
 
 /** Only rows written here leave: `_local` is false for applied rows, so they are filtered inside the decoder. */

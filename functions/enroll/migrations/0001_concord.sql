@@ -120,7 +120,7 @@ begin
     execute format('alter role %I set xmloption = ''content''', role);
   end loop;
   alter role concord_apply set session_replication_role = replica;
-  alter role concord_apply set search_path = pg_catalog;
+  alter role concord_apply set default_transaction_isolation = 'read committed';
 end $$;
 alter role concord_capture replication;
 
