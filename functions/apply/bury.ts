@@ -11,15 +11,15 @@ export const buryRows = (plan: Plan, keys: string): string => /* sql */ `
 gone as (
   delete from ${plan.rows} t using (${keys}) k, ${plan.tombstones} b
   where ${matchKey(plan, 't', 'k')} and ${matchKey(plan, 'b', 'k')} and ${isNewer('b', 't')}
-  returning t.*, ${keyText(plan, 't')} as concord_key, ${hasSeen('b', 't')} as concord_seen, b._last_updated as winner_stamp,
-    b._source_region as winner_region, b._version_vector as winner_vector),
+  returning t.*, ${keyText(plan, 't')} as "concord key", ${hasSeen('b', 't')} as "concord seen", b._last_updated as "concord stamp",
+    b._source_region as "concord region", b._version_vector as "concord vector"),
 logged as (
   insert into concord.conflict (id, table_name, key, kind, rule, loser_kind, loser_stamp, loser_region, loser_vector, loser_image,
     winner_kind, winner_stamp, winner_region, winner_vector)
   select concord.conflict_id('${plan.table.name.replaceAll("'", "''")}', ${keyExpression(plan, 'g')}, g._last_updated, g._source_region),
     '${plan.table.name.replaceAll("'", "''")}', ${keyExpression(plan, 'g')}, 'delete_origin_differs', 'lww', 'row', g._last_updated,
-    g._source_region, g._version_vector, ${imageExpression(plan, 'g')}, 'tombstone', g.winner_stamp, g.winner_region, g.winner_vector
-  from gone g where not g.concord_seen on conflict (id) do nothing)`;
+    g._source_region, g._version_vector, ${imageExpression(plan, 'g')}, 'tombstone', g."concord stamp", g."concord region", g."concord vector"
+  from gone g where not g."concord seen" on conflict (id) do nothing)`;
 
 /**
  * A later statement of the same transaction, with a newer snapshot: rows of this batch whose tombstone was committed after
@@ -28,7 +28,7 @@ logged as (
 export async function buryInserted(db: Db, plan: Plan, changes: readonly Change[]): Promise<Change[]> {
   if (changes.length === 0) return [];
   const rows = await db.unsafe<{ key: string }[]>(
-    `with ${buryRows(plan, unnestColumns(keyColumns(plan)))} select concord_key as key from gone`,
+    `with ${buryRows(plan, unnestColumns(keyColumns(plan)))} select "concord key" as key from gone`,
     columnArrays(keyColumns(plan), changes),
   );
   if (rows.length === 0) return [];

@@ -19,7 +19,7 @@ export type Refusal<Reason extends string = string> = {
   readonly change?: Change;
 };
 
-/** Joins key texts; no key text that PostgreSQL prints begins or ends so that two keys could collide by it. */
+/** Joins key texts. */
 export const KEY_SEPARATOR = '\u0002';
 
 /** What became of the records of a batch. Every record has exactly one outcome; `applied` is what is not listed. */

@@ -122,12 +122,14 @@ function checkVersion(
   return undefined;
 }
 
+/** A text that holds the separator itself must not make two rows one: such a key is never joined. */
 function keyOf(event: ChangeEvent, table: Table): string | undefined {
-  let key = '';
+  const texts: string[] = [];
   for (const { name } of table.key) {
     const text = event[name];
     if (typeof text !== 'string') return undefined;
-    key += key === '' ? text : KEY_SEPARATOR + text;
+    texts.push(text);
   }
-  return key;
+  const ambiguous = texts.length > 1 && texts.some((text) => text.includes(KEY_SEPARATOR));
+  return ambiguous ? JSON.stringify(texts) : texts.join(KEY_SEPARATOR);
 }

@@ -1,5 +1,5 @@
 import { STAMP_COLUMNS, tombstoneSchema } from '@concord/events';
-import { arrayLiteral, type Column, ident, sameKey, type Table, writableColumns } from '@concord/runtime';
+import { arrayLiteral, type Column, ident, sameKey, type Table, unquoted, writableColumns } from '@concord/runtime';
 import { type Change, KEY_SEPARATOR } from './change.ts';
 
 /**
@@ -65,6 +65,9 @@ export const keyColumns = (plan: Plan): readonly Column[] => plan.tombstoneColum
 
 export const nameList = (columns: readonly Column[]): string => columns.map(({ name }) => ident(name)).join(', ');
 
+/** The position of a key in a source: no column of a table has this name. */
+export const POSITION = '"concord n"';
+
 /** `select unnest($1::pg_catalog.int8[]) as "id", …`: parameter i is column i. */
 export const unnestColumns = (columns: readonly Column[]): string =>
   `select ${columns
@@ -75,13 +78,19 @@ export const unnestColumns = (columns: readonly Column[]): string =>
     )
     .join(', ')}`;
 
-/** The arrays to bind for `unnestColumns`. A column that the event does not have means its constant default. */
-export const columnArrays = (columns: readonly Column[], changes: readonly Change[]): string[] =>
-  columns.map((column) => arrayLiteral(changes.map((change) => textOf(change, column))));
-
-function textOf({ event }: Change, { name, constantDefault }: Column): string | null {
-  const value = event[name];
-  return value === undefined ? constantDefault : (value as string | null);
+/**
+ * The arrays to bind for `unnestColumns`. A column that the event does not have means its constant default. Row by row: each
+ * event is looked at once.
+ */
+export function columnArrays(columns: readonly Column[], changes: readonly Change[]): string[] {
+  const arrays = columns.map((): (string | null)[] => new Array(changes.length));
+  changes.forEach(({ event }, row) => {
+    columns.forEach(({ name, constantDefault }, index) => {
+      const value = event[name];
+      (arrays[index] as (string | null)[])[row] = value === undefined ? constantDefault : (value as string | null);
+    });
+  });
+  return arrays.map(arrayLiteral);
 }
 
 /** Assignments of all but the key; the key too where equal keys may print differently, so that all regions print alike. */
@@ -106,9 +115,21 @@ export const hasSeen = (later: string, earlier: string): string =>
 
 export const matchKey = (plan: Plan, a: string, b: string): string => sameKey(plan.table, a, b);
 
+/** Built-in types whose cast to text is not what PostgreSQL prints: it cuts blanks off, or adds a netmask. */
+const CAST_DIFFERS: ReadonlySet<string> = new Set(['pg_catalog.bpchar', 'pg_catalog.inet']);
+
+/** What PostgreSQL prints for a value, as an event carries it; NULL for NULL. A domain may stand for any type. */
+export function printed(alias: string, { name, type }: Column): string {
+  const value = `${alias}.${ident(name)}`;
+  const castPrints = type.startsWith('pg_catalog.') && !CAST_DIFFERS.has(unquoted(type));
+  return castPrints ? `${value}::text` : `case when ${value} is distinct from null then format('%s', ${value}) end`;
+}
+
 /** The key texts of a row, joined as in `Change.key`. */
 export const keyText = (plan: Plan, alias: string): string =>
-  plan.keyNames.map((name) => `${alias}.${ident(name)}::text`).join(` || '${KEY_SEPARATOR}' || `);
+  keyColumns(plan)
+    .map((column) => printed(alias, column))
+    .join(` || '${KEY_SEPARATOR}' || `);
 
 /** The columns of an image: what the application knows of a row. */
 export const imageColumns = (plan: Plan): Column[] => plan.rowColumns.filter(({ name }) => !STAMPS.has(name));

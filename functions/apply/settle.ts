@@ -16,12 +16,12 @@ const statementOf = (plan: Plan): string => {
     .join(', ');
   return /* sql */ `
 with snapshot as materialized (select pg_snapshot_xmin(pg_current_snapshot()) as oldest),
-keys as materialized (select u.ctid as entry, u.fence, ${keys} from concord.unsettled u where u.table_name = $1),
+keys as materialized (select u.ctid as "concord entry", u.fence as "concord fence", ${keys} from concord.unsettled u where u.table_name = $1),
 ${buryRows(plan, 'select * from keys')},
 done as (delete from concord.unsettled u using snapshot where u.table_name = $1 and u.fence <= snapshot.oldest returning 1),
 fenced as (
   update concord.unsettled u set fence = pg_current_xact_id() from keys k, ${plan.tombstones} b
-  where u.ctid = k.entry and u.fence is null and ${matchKey(plan, 'b', 'k')} and b._last_updated < now() returning 1)
+  where u.ctid = k."concord entry" and u.fence is null and ${matchKey(plan, 'b', 'k')} and b._last_updated < now() returning 1)
 select (select count(*)::int from gone) as buried, (select count(*)::int from done) as done, (select count(*)::int from fenced) as fenced`;
 };
 

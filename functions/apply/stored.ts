@@ -1,7 +1,17 @@
 import { isNewer, type Vector, type Version } from '@concord/conflict';
 import type { Db } from '@concord/runtime';
 import type { Change } from './change.ts';
-import { columnArrays, imageColumns, keyColumns, matchKey, micros, type Plan, unnestColumns } from './plan.ts';
+import {
+  columnArrays,
+  imageColumns,
+  keyColumns,
+  matchKey,
+  micros,
+  type Plan,
+  POSITION,
+  printed,
+  unnestColumns,
+} from './plan.ts';
 
 /** What is stored for the key of a change: row and tombstone, both locked until the transaction ends. */
 export type Stored = { readonly row?: Version; readonly tombstone?: Version };
@@ -15,12 +25,12 @@ export function stateOf({ row, tombstone }: Stored): Version | undefined {
 type Found = { n: number; stamp: string; region: string; vector: Vector; writes: string };
 
 const keysWithPosition = (plan: Plan): string =>
-  `(${unnestColumns(keyColumns(plan))}, generate_series(1, $${plan.keyNames.length + 1}::int) as n) k`;
+  `(${unnestColumns(keyColumns(plan))}, generate_series(1, $${plan.keyNames.length + 1}::int) as ${POSITION}) k`;
 
 /** Locks are taken in the order of the incoming changes, which is the key order of every applier: rows, then tombstones. */
 const select = (plan: Plan, relation: string): string => /* sql */ `
-select k.n, ${micros('s._last_updated')} as stamp, s._source_region as region, s._version_vector as vector, s._version as writes
-from ${keysWithPosition(plan)} join ${relation} s on ${matchKey(plan, 's', 'k')} order by k.n for update of s`;
+select k.${POSITION} as n, ${micros('s._last_updated')} as stamp, s._source_region as region, s._version_vector as vector, s._version as writes
+from ${keysWithPosition(plan)} join ${relation} s on ${matchKey(plan, 's', 'k')} order by k.${POSITION} for update of s`;
 
 async function find(
   db: Db,
@@ -59,12 +69,14 @@ export type StoredImage = { readonly key: string; readonly image: string | null 
 export const imageExpression = (plan: Plan, alias: string): string => {
   const columns = imageColumns(plan);
   const names = columns.map(({ name }) => `'${name.replaceAll("'", "''")}'`).join(', ');
-  const texts = columns.map(({ name }) => `${alias}."${name.replaceAll('"', '""')}"::text`).join(', ');
+  const texts = columns.map((column) => printed(alias, column)).join(', ');
   return `jsonb_object(array[${names}]::text[], array[${texts}]::text[])`;
 };
 
 export const keyExpression = (plan: Plan, alias: string): string =>
-  `jsonb_build_array(${plan.keyNames.map((name) => `${alias}."${name.replaceAll('"', '""')}"::text`).join(', ')})`;
+  `jsonb_build_array(${keyColumns(plan)
+    .map((column) => printed(alias, column))
+    .join(', ')})`;
 
 /** Images of the stored versions of these changes, all of one kind, before they are overwritten. */
 export async function readImages(
@@ -77,7 +89,7 @@ export async function readImages(
   const image = kind === 'row' ? imageExpression(plan, 's') : 's.image';
   const relation = kind === 'row' ? plan.rows : plan.tombstones;
   const rows = await db.unsafe<{ n: number; key: string; image: string | null }[]>(
-    `select k.n, ${keyExpression(plan, 's')}::text as key, ${image}::text as image
+    `select k.${POSITION} as n, ${keyExpression(plan, 's')}::text as key, ${image}::text as image
      from ${keysWithPosition(plan)} join ${relation} s on ${matchKey(plan, 's', 'k')}`,
     [...columnArrays(keyColumns(plan), changes), changes.length],
   );

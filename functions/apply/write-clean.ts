@@ -13,8 +13,6 @@ import {
   unnestColumns,
 } from './plan.ts';
 
-const KEYS_SEPARATOR = '\u0001';
-
 /** A key such as `007`, which PostgreSQL prints as 7: cannot be told apart among others, so the rows go one by one. */
 export class KeyTextMismatch extends Error {
   constructor(table: string) {
@@ -42,7 +40,7 @@ with written as (
   where ${isNewer('excluded', 't')} and ${hasSeen('excluded', 't')}
   returning ${keyText(plan, 't')} as key, ${fresh} as fresh)
 select count(*)::int as written, count(*) filter (where fresh)::int as fresh,
-  case when count(*) < $${columns.length + 1}::int then string_agg(key, '${KEYS_SEPARATOR}') end as keys from written`;
+  case when count(*) < $${columns.length + 1}::int then json_agg(key) end as keys from written`;
   statements.set(plan, text);
   return text;
 }
@@ -56,13 +54,13 @@ export type CleanWrite = {
 /** Writes rows of distinct keys in one statement. Throws PostgreSQL's error when it refuses any of them. */
 export async function writeClean(db: Db, plan: Plan, changes: readonly Change[]): Promise<CleanWrite> {
   if (changes.length === 0) return { refused: [], inserted: false };
-  const [row] = await db.unsafe<{ written: number; fresh: number; keys: string | null }[]>(statementOf(plan), [
+  const [row] = await db.unsafe<{ written: number; fresh: number; keys: string[] | null }[]>(statementOf(plan), [
     ...columnArrays(plan.rowColumns, changes),
     changes.length,
   ]);
   if (row === undefined) throw new Error('a count returned no row');
   if (row.written === changes.length) return { refused: [], inserted: row.fresh > 0 };
-  const written = new Set(row.keys === null ? [] : row.keys.split(KEYS_SEPARATOR));
+  const written = new Set(row.keys);
   const refused = changes.filter((change) => !written.has(change.key));
   if (refused.length !== changes.length - row.written) throw new KeyTextMismatch(plan.table.name);
   return { refused, inserted: row.fresh > 0 };

@@ -12,6 +12,8 @@ export type Undecodable = {
 
 export type Decoded = { readonly ok: true; readonly value: unknown } | ({ readonly ok: false } & Undecodable);
 
+/** JSON can spell neither in any other way once its bytes are UTF-8. */
+const ESCAPE = '\\u';
 const NUL_ESCAPE = '\\u0000';
 const SURROGATE_ESCAPE = /\\ud[89a-f]/i;
 
@@ -45,6 +47,7 @@ export function decodeValue(base64: string | null | undefined, maxBytes: number)
 }
 
 function checkText(text: string, value: unknown): Decoded {
+  if (!text.includes(ESCAPE)) return { ok: true, value };
   if (text.includes(NUL_ESCAPE) && someText(value, (part) => part.includes('\0')))
     return { ok: false, reason: 'nul', error: 'a value contains 0x00, which PostgreSQL text cannot hold' };
   if (SURROGATE_ESCAPE.test(text) && someText(value, (part) => !part.isWellFormed()))

@@ -1,5 +1,5 @@
 import { type Reader, reader } from './reader.ts';
-import { type Tuple, readTuple, skipTuple } from './tuple.ts';
+import { readTuple, skipTuple, type Tuple } from './tuple.ts';
 
 export type Column = { readonly name: string; readonly typeOid: number };
 export type Relation = {
@@ -9,18 +9,27 @@ export type Relation = {
   readonly columns: readonly Column[];
 };
 
-/** Times are microseconds since 1970; `old` is the old tuple as it came, skipped but kept, for `firstValues`. */
+/** The old row as it came, skipped but kept, for `firstValues`. If it is not whole, all but key columns are null. */
+export type OldTuple = { readonly isWhole: boolean; readonly bytes: Buffer };
+
+/** Times are microseconds since 1970. */
 export type PgoutputMessage =
   | { readonly kind: 'begin'; readonly finalLsn: bigint; readonly committedUs: number; readonly xid: number }
   | { readonly kind: 'commit'; readonly lsn: bigint; readonly endLsn: bigint; readonly committedUs: number }
   | { readonly kind: 'relation'; readonly relation: Relation }
   | { readonly kind: 'insert'; readonly relation: Relation; readonly row: Tuple }
-  | { readonly kind: 'update'; readonly relation: Relation; readonly row: Tuple; readonly old: Buffer | undefined }
+  | { readonly kind: 'update'; readonly relation: Relation; readonly row: Tuple; readonly old: OldTuple | undefined }
   | { readonly kind: 'delete'; readonly relation: Relation }
   | { readonly kind: 'truncate'; readonly relations: readonly Relation[] }
   | { readonly kind: 'type'; readonly oid: number; readonly schema: string; readonly name: string }
   | { readonly kind: 'origin'; readonly lsn: bigint; readonly name: string }
-  | { readonly kind: 'message'; readonly transactional: boolean; readonly lsn: bigint; readonly prefix: string; readonly content: Buffer };
+  | {
+      readonly kind: 'message';
+      readonly transactional: boolean;
+      readonly lsn: bigint;
+      readonly prefix: string;
+      readonly content: Buffer;
+    };
 
 const POSTGRES_EPOCH_US = 946_684_800_000_000n;
 const time = (read: Reader): number => Number(BigInt.asIntN(64, read.int64()) + POSTGRES_EPOCH_US);
@@ -47,8 +56,9 @@ function readNewRow(read: Reader, marker: string): Tuple {
 
 function readUpdate(read: Reader, relation: Relation): PgoutputMessage {
   const marker = read.char();
-  if (marker !== 'K' && marker !== 'O') return { kind: 'update', relation, row: readNewRow(read, marker), old: undefined };
-  const old = skipTuple(read);
+  if (marker !== 'K' && marker !== 'O')
+    return { kind: 'update', relation, row: readNewRow(read, marker), old: undefined };
+  const old = { isWhole: marker === 'O', bytes: skipTuple(read) };
   return { kind: 'update', relation, row: readNewRow(read, read.char()), old };
 }
 

@@ -1,21 +1,27 @@
 import { constants } from 'node:os';
 
-/** Something that must not outlive this process. Both functions may be called after the thing is gone. */
+/** Something that must not outlive this process. */
 export interface Cleanup {
-  /** Ends it in order; awaited after the first SIGINT, SIGTERM or SIGHUP. */
-  stop(): Promise<void>;
-  /** Ends it at once and synchronously: at process exit, after an uncaught exception, after a second signal. */
+  /** Ends it in order, after the first SIGINT, SIGTERM or SIGHUP, while everything else still runs. */
+  stop?(): Promise<void>;
+  /**
+   * Ends it at once and synchronously, as the last thing this process does, whatever ends it. Nothing happens when the
+   * thing is gone already.
+   */
   kill(): void;
 }
 
+/** `npm run` passes on the SIGINT that the terminal has sent already: what comes so soon is not a second Ctrl-C. */
+const SAME_SIGNAL_MS = 300;
+
 const cleanups: Cleanup[] = [];
 let installed = false;
-let stopping = false;
+let stoppingSinceMs: number | null = null;
 
 /**
  * Registers `cleanup` for the end of this process; the last registered runs first. Returns the function that takes it
- * back. The first signal stops everything and exits with 128 + signal; a second one exits at once. An uncaught
- * exception keeps Node's own report and exit code.
+ * back. The first signal calls every `stop`, then every `kill`, and exits with 128 + signal; a second one goes on to
+ * `kill` at once. After an uncaught exception, with Node's own report and exit code, or a normal end only `kill` is called.
  */
 export function onCleanup(cleanup: Cleanup): () => void {
   install();
@@ -24,14 +30,6 @@ export function onCleanup(cleanup: Cleanup): () => void {
     const index = cleanups.indexOf(cleanup);
     if (index >= 0) cleanups.splice(index, 1);
   };
-}
-
-/**
- * Resolves at once, or never when a signal is ending this process: then no new server may start, and work that the
- * cleanup cut short must not be reported as a failure.
- */
-export function unlessStopping(): Promise<void> {
-  return stopping ? new Promise(() => {}) : Promise.resolve();
 }
 
 function install(): void {
@@ -43,18 +41,19 @@ function install(): void {
 }
 
 async function onSignal(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): Promise<void> {
-  const exitCode = 128 + constants.signals[signal];
-  if (!stopping) {
-    stopping = true;
+  if (stoppingSinceMs === null) {
+    stoppingSinceMs = performance.now();
     await stopAll();
+  } else if (performance.now() - stoppingSinceMs < SAME_SIGNAL_MS) {
+    return;
   }
-  process.exit(exitCode);
+  process.exit(128 + constants.signals[signal]);
 }
 
 async function stopAll(): Promise<void> {
   for (const cleanup of cleanups.toReversed()) {
-    // What cannot be stopped stays registered, and is killed at exit.
-    await cleanup.stop().catch(() => {});
+    // What cannot be stopped is killed.
+    await cleanup.stop?.().catch(() => {});
   }
 }
 

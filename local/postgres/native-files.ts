@@ -1,4 +1,15 @@
-import { chmodSync, cpSync, existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { temporaryDirectory } from './server-user.ts';
 
@@ -25,15 +36,16 @@ function missingLinks(directory: string): { source: string; target: string }[] {
   const list = join(directory, 'native', 'pg-symlinks.json');
   if (!existsSync(list)) return [];
   const links: { source: string; target: string }[] = JSON.parse(readFileSync(list, 'utf8'));
-  return links.filter(({ target }) => !existsSync(join(directory, target)));
+  // lstat: a link that leads nowhere is there, too.
+  return links.filter(({ target }) => lstatSync(join(directory, target), { throwIfNoEntry: false }) === undefined);
 }
 
 /**
- * Copies a platform package's programs to where every user can run them, once per `key` and machine; returns the folder
+ * Copies a platform package's programs to where every user can run them, once per `key` and user; returns the folder
  * that holds `native`. Processes that copy at the same time do not disturb each other.
  */
 export function copyForServerUser(directory: string, key: string): string {
-  const destination = join(temporaryDirectory(), `concord-postgresql-${key}`);
+  const destination = join(temporaryDirectory(), `concord-postgresql-${key}-${process.getuid?.() ?? ''}`);
   if (!existsSync(destination)) {
     const draft = mkdtempSync(`${destination}-`);
     cpSync(join(directory, 'native'), join(draft, 'native'), { recursive: true, verbatimSymlinks: true });
@@ -69,5 +81,6 @@ function publish(draft: string, destination: string): void {
 function refuseForeign(destination: string): void {
   const { uid, mode } = lstatSync(destination);
   const isForeign = process.getuid !== undefined && (uid !== process.getuid() || (mode & 0o022) !== 0);
-  if (isForeign) throw new Error(`${destination} belongs to another user or is open to others: remove it and try again.`);
+  if (isForeign)
+    throw new Error(`${destination} belongs to another user or is open to others: remove it and try again.`);
 }

@@ -8,6 +8,8 @@ export interface PostmasterFile {
   readonly dataDir: string;
   readonly port: number;
   readonly isReady: boolean;
+  /** The System V segment that locks the data directory; null on Windows and before it is made. */
+  readonly sharedMemoryId: number | null;
 }
 
 /** Reads `postmaster.pid`; null when there is none, or it is not written to the end yet. */
@@ -21,8 +23,18 @@ export function readPostmasterFile(dataDir: string): PostmasterFile | null {
   }
   const pid = Number(lines[0]);
   if (lines.length < 4 || !Number.isInteger(pid) || pid <= 0) return null;
-  // Line 8 is the state: starting, stopping, ready, standby; padded with spaces.
-  return { pid, dataDir: lines[1]!, port: Number(lines[3]), isReady: lines[7]?.trim() === 'ready' };
+  return {
+    pid,
+    dataDir: lines[1]!,
+    port: Number(lines[3]),
+    // Line 7 is key and id, line 8 the state (starting, stopping, ready, standby), both padded with spaces.
+    sharedMemoryId: integerOrNull(/\d+\s+(\d+)/.exec(lines[6] ?? '')?.[1]),
+    isReady: lines[7]?.trim() === 'ready',
+  };
+}
+
+function integerOrNull(digits: string | undefined): number | null {
+  return digits === undefined ? null : Number(digits);
 }
 
 /**

@@ -27,16 +27,12 @@ export function runDirectory(): string {
   current = mkdtempSync(join(temporaryDirectory(), `concord-${process.pid}-${startedAt}-`));
   if (serverUser.uid !== undefined) chownSync(current, serverUser.uid, serverUser.gid);
   // Registered before any server, so it runs after every server's own cleanup.
-  if (isFirst) onCleanup({ stop: removeRunDirectory, kill: removeRunDirectoryNow });
+  if (isFirst) onCleanup({ kill: removeRunDirectory });
   return current;
 }
 
 /** Removes this process's folder. The clusters in it must have been stopped. */
-export async function removeRunDirectory(): Promise<void> {
-  if (current !== null) await rm(current, REMOVE);
-}
-
-function removeRunDirectoryNow(): void {
+export function removeRunDirectory(): void {
   if (current !== null) rmSync(current, REMOVE);
 }
 

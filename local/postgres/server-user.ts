@@ -2,7 +2,7 @@ import { accessSync, constants, realpathSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 
-/** `nobody` on Linux and as good as any on macOS: PostgreSQL refuses root, and a bare uid needs no account. */
+/** `nobody` on Linux: PostgreSQL refuses root, and any uid without an account. */
 const UNPRIVILEGED_ID = 65534;
 
 const isRoot = process.getuid?.() === 0;

@@ -14,6 +14,8 @@ const DEFAULTS: Settings = {
   max_replication_slots: 16,
   max_prepared_transactions: 5,
   shared_buffers: '64MB',
+  // Files in the data directory: those in /dev/shm would outlive a killed server, and containers give it only 64 MB.
+  ...(process.platform === 'win32' ? {} : { dynamic_shared_memory_type: 'mmap' }),
 };
 
 /** The defaults under `overrides`, as arguments of `postgres`. `full_page_writes` follows `fsync` unless given. */

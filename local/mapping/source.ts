@@ -1,0 +1,44 @@
+import type { Log } from '../log/log.ts';
+
+export type SourceRecord = {
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+};
+
+/** What a mapping needs of a topic and a consumer group: little enough that a Kafka cluster can stand behind it. */
+export type Source = {
+  readonly topic: string;
+  readonly partitions: () => readonly number[];
+  /** The offset of the next record that the group has to handle. */
+  readonly committed: (partition: number) => number | Promise<number>;
+  readonly commit: (partition: number, offset: number) => void | Promise<void>;
+  /** The offset behind the newest record known. */
+  readonly end: (partition: number) => number;
+  /** Records from an offset on within both limits, but at least one if there is one. `maxBytes` counts keys and values. */
+  readonly read: (
+    partition: number,
+    fromOffset: number,
+    maxRecords: number,
+    maxBytes: number,
+  ) => readonly SourceRecord[] | Promise<readonly SourceRecord[]>;
+  /** Resolves when a partition holds a record at its position or behind, or when the signal is aborted. */
+  readonly wait: (positions: ReadonlyMap<number, number>, signal: AbortSignal) => Promise<void>;
+};
+
+export type StartingPosition = 'TRIM_HORIZON' | 'LATEST';
+
+/** A topic of the in-memory log, read by a group; the position counts only for a group that is new. */
+export function logSource(log: Log, topic: string, group: string, from: StartingPosition = 'TRIM_HORIZON'): Source {
+  log.registerGroup(group, topic, from === 'LATEST' ? 'end' : 'start');
+  return {
+    topic,
+    partitions: () => [...Array(log.partitions(topic)).keys()],
+    committed: (partition) => log.committed(group, topic, partition),
+    commit: (partition, offset) => log.commit(group, topic, partition, offset),
+    end: (partition) => log.end(topic, partition),
+    read: (partition, fromOffset, maxRecords, maxBytes) => log.read(topic, partition, fromOffset, maxRecords, maxBytes),
+    wait: (positions, signal) => log.waitForData(topic, positions, signal),
+  };
+}

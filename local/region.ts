@@ -1,0 +1,194 @@
+import { type Topology, topicOf } from '@concord/events';
+import type { Sql } from '@concord/runtime';
+import { type Capture, startCapture } from './capture/capture.ts';
+import { createLog, type Log } from './log/log.ts';
+import { onCleanup } from './postgres/cleanup.ts';
+import { type Account, readAccount } from './region/accounts.ts';
+import type { ApplyPlace } from './region/apply-environment.ts';
+import { type Comparison, compareRegions } from './region/compare.ts';
+import { openConnection } from './region/connection.ts';
+import { enrollAll, type Region, startDatabases } from './region/database.ts';
+import { drain } from './region/drain.ts';
+import { type LagHistogram, lagHistogram } from './region/lag.ts';
+import { type Link, startLink } from './region/link.ts';
+import type { Template } from './region/template.ts';
+import { localTopology } from './region/topology.ts';
+import { startUpkeep, type Upkeep } from './region/upkeep.ts';
+
+export type { Account } from './region/accounts.ts';
+export type { Region } from './region/database.ts';
+
+export type RegionsOptions = {
+  /** Names; the first is the hub. */
+  readonly regions: readonly string[];
+  /** Holds the schema, and rows that are the same everywhere from the start. */
+  readonly template: Template;
+  /** The tables to enroll, `schema.table`. */
+  readonly tables: readonly string[];
+  /** Of each topic. Default 4. */
+  readonly partitions?: number;
+  /** Records per batch, at most. Default 1000. */
+  readonly batchSize?: number;
+  /** Where the changes of `from` are applied `into` another region. Default: all in this process. */
+  readonly place?: (into: string, from: string) => ApplyPlace;
+  /** Something that mends itself went wrong: a broken connection, a settling pass that failed. */
+  readonly onWarning?: (message: string) => void;
+};
+
+/** Regions that replicate live among each other. */
+export type Regions = {
+  readonly all: readonly Region[];
+  readonly topology: Topology;
+  readonly log: Log;
+  readonly links: readonly Link[];
+  readonly captures: ReadonlyMap<string, Capture>;
+  /** From the commit at the source to the commit at the target. */
+  readonly lag: LagHistogram;
+  readonly named: (name: string) => Region;
+  /** The WAN breaks: nothing gets into the region nor out of it; its clients go on. */
+  readonly cutOff: (name: string) => void;
+  readonly reconnect: (name: string) => void;
+  /** Nothing gets into the region; what it writes leaves. */
+  readonly holdInbound: (name: string) => void;
+  readonly releaseInbound: (name: string) => void;
+  /** Records in the logs that a link has still to handle; those of links that are cut do not count. */
+  readonly backlog: () => number;
+  readonly accounts: () => Promise<Account[]>;
+  /** See `drain`. */
+  readonly drained: () => Promise<void>;
+  readonly compare: () => Promise<Comparison>;
+  /** Stops replication and the clusters, and deletes their data. */
+  readonly stop: () => Promise<void>;
+};
+
+const PARTITIONS = 4;
+const BATCH_SIZE = 1000;
+
+/**
+ * Starts one cluster per region from the template, enrolls the tables everywhere, captures every region into a topic of
+ * its own and applies every topic in all other regions. Resolves when changes flow; ends with this process at the latest.
+ */
+export async function startRegions(options: RegionsOptions): Promise<Regions> {
+  const { template, tables, onWarning = () => undefined } = options;
+  const topology = localTopology(options.regions, tables);
+  const all = await startDatabases(options.regions, template);
+  await enrollAll(all, topology);
+  const log = createLog({ retain: 'committed' });
+  const lag = lagHistogram();
+  for (const { name } of all) log.createTopic(topicOf(name), options.partitions ?? PARTITIONS);
+  const links = await startLinks(all, { ...options, topology, log, lag, onWarning });
+  const captures = await startCaptures(all, log, onWarning);
+  const upkeeps = new Map(all.map((region) => [region.name, startUpkeep(region, topology, onWarning)]));
+  const observers = all.map(({ url }) => openConnection(url(), 'concord observer'));
+  const stop = stopper({ all, links, captures, upkeeps, observers });
+  const forget = onCleanup({ stop, kill: () => undefined });
+  return {
+    ...{ all, topology, log, links, captures, lag },
+    ...partitioning(links),
+    named: (name) => named(all, name),
+    backlog: () => links.reduce((sum, link) => sum + (link.isPaused() ? 0 : link.mapping.status().lagRecords), 0),
+    accounts: () => Promise.all(observers.map(readAccount)),
+    drained: () => drain({ regions: all, captures, links, upkeeps }),
+    compare: () => compareRegions(all, tables),
+    stop: async () => {
+      await stop();
+      await Promise.all(all.map(({ cluster }) => cluster.remove()));
+      forget();
+    },
+  };
+}
+
+function named(all: readonly Region[], name: string): Region {
+  const region = all.find((candidate) => candidate.name === name);
+  if (region === undefined) throw new Error(`no region '${name}': ${all.map((known) => known.name).join(', ')}`);
+  return region;
+}
+
+type LinksOptions = RegionsOptions & {
+  readonly topology: Topology;
+  readonly log: Log;
+  readonly lag: LagHistogram;
+  readonly onWarning: (message: string) => void;
+};
+
+const startLinks = (all: readonly Region[], options: LinksOptions): Promise<Link[]> =>
+  Promise.all(
+    all.flatMap((region) =>
+      options.regions
+        .filter((from) => from !== region.name)
+        .map((from) =>
+          startLink({
+            ...{ region, from, topology: options.topology, log: options.log, lag: options.lag },
+            place: options.place?.(region.name, from) ?? 'process',
+            batchSize: options.batchSize ?? BATCH_SIZE,
+            onWarning: options.onWarning,
+          }),
+        ),
+    ),
+  );
+
+async function startCaptures(
+  all: readonly Region[],
+  log: Log,
+  onWarning: (message: string) => void,
+): Promise<ReadonlyMap<string, Capture>> {
+  const started = all.map(async ({ name, url }) => {
+    const capture = await startCapture({
+      address: url('concord_capture'),
+      region: name,
+      publication: 'concord',
+      append: (records) => {
+        for (const { topic, key, value, timestampMs } of records) log.append(topic, key, value, timestampMs);
+      },
+      onError: (error) => onWarning(`${name}: capture: ${(error as Error).message}`),
+    });
+    return [name, capture] as const;
+  });
+  return new Map(await Promise.all(started));
+}
+
+type Running = {
+  readonly all: readonly Region[];
+  readonly links: readonly Link[];
+  readonly captures: ReadonlyMap<string, Capture>;
+  readonly upkeeps: ReadonlyMap<string, Upkeep>;
+  readonly observers: readonly Sql[];
+};
+
+/** Stops what uses the clusters; the clusters themselves are stopped by whoever started them or with the process. */
+function stopper({ links, captures, upkeeps, observers }: Running): () => Promise<void> {
+  let stopping: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    await Promise.all([...captures.values()].map((capture) => capture.stop()));
+    await Promise.all(links.map((link) => link.stop()));
+    await Promise.all([...upkeeps.values()].map((upkeep) => upkeep.stop()));
+    await Promise.all(observers.map((sql) => sql.end({ timeout: 1 })));
+  };
+  return () => {
+    stopping ??= stop();
+    return stopping;
+  };
+}
+
+type Partitioning = Pick<Regions, 'cutOff' | 'reconnect' | 'holdInbound' | 'releaseInbound'>;
+
+/** Pauses the links that one of the present reasons speaks against. */
+function partitioning(links: readonly Link[]): Partitioning {
+  const [cut, held] = [new Set<string>(), new Set<string>()];
+  const update = (): void => {
+    for (const link of links) {
+      if (cut.has(link.into) || cut.has(link.from) || held.has(link.into)) link.pause();
+      else link.resume();
+    }
+  };
+  const change = (set: Set<string>, action: 'add' | 'delete') => (name: string) => {
+    set[action](name);
+    update();
+  };
+  return {
+    cutOff: change(cut, 'add'),
+    reconnect: change(cut, 'delete'),
+    holdInbound: change(held, 'add'),
+    releaseInbound: change(held, 'delete'),
+  };
+}

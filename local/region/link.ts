@@ -1,0 +1,78 @@
+import { type KafkaEvent, topicOf } from '@concord/events';
+import { recordsOf } from '@concord/runtime';
+import type { Log } from '../log/log.ts';
+import type { Environment } from '../mapping/environment.ts';
+import { logSource, type Mapping, startMapping } from '../mapping/event-source-mapping.ts';
+import { type ApplyEnvironmentOptions, applyEnvironment } from './apply-environment.ts';
+import { committedUs, type LagHistogram } from './lag.ts';
+
+/** The way of one region's changes into another: an event source mapping and the function it invokes. */
+export type Link = {
+  readonly into: string;
+  readonly from: string;
+  readonly mapping: Mapping;
+  readonly environment: Environment;
+  readonly isPaused: () => boolean;
+  readonly pause: () => void;
+  readonly resume: () => void;
+  readonly stop: () => Promise<void>;
+};
+
+export type LinkOptions = Omit<ApplyEnvironmentOptions, 'onCommit'> & {
+  readonly from: string;
+  readonly log: Log;
+  readonly lag: LagHistogram;
+  /** Records per batch, at most. */
+  readonly batchSize: number;
+};
+
+/** Lambda waits longer before a retry; here somebody is watching. */
+const RETRY_DELAY = { minMs: 50, maxMs: 2000 };
+
+export async function startLink(options: LinkOptions): Promise<Link> {
+  const { region, from, log, lag, batchSize } = options;
+  let [isPaused, countFromUs, committedAtMs] = [false, 0, 0];
+  const environment = applyEnvironment({
+    ...options,
+    onCommit: () => {
+      committedAtMs = Date.now();
+    },
+  });
+  const invoke = async (event: KafkaEvent): Promise<unknown> => {
+    committedAtMs = 0;
+    const response = await environment.invoke(event);
+    countLags(event, committedAtMs || Date.now(), countFromUs, lag);
+    return response;
+  };
+  const source = logSource(log, topicOf(from), region.name);
+  const limits = { batchSize, concurrency: 1, retryDelay: RETRY_DELAY };
+  const mapping = await startMapping({ source, invoke, ...limits, reportBatchItemFailures: true });
+  return {
+    into: region.name,
+    from,
+    mapping,
+    environment,
+    isPaused: () => isPaused,
+    pause: () => {
+      isPaused = true;
+      mapping.pause();
+    },
+    resume: () => {
+      if (isPaused) countFromUs = Date.now() * 1000;
+      isPaused = false;
+      mapping.resume();
+    },
+    stop: async () => {
+      await mapping.stop();
+      await environment.stop();
+    },
+  };
+}
+
+/** What was written while the link was cut says how long the cut was, not how quick replication is: it is left out. */
+function countLags(event: KafkaEvent, appliedAtMs: number, countFromUs: number, lag: LagHistogram): void {
+  for (const { value } of recordsOf(event)) {
+    const us = committedUs(value);
+    if (us !== undefined && us >= countFromUs) lag.add(appliedAtMs - us / 1000);
+  }
+}

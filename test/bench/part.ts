@@ -1,0 +1,9 @@
+/** What every part of the benchmark gets. */
+export type Part = {
+  /** Rows in the table. */
+  readonly rows: number;
+  /** Rounds are added until this much time has passed. */
+  readonly seconds: number;
+  /** Progress and the table of results, for a person. */
+  readonly say: (line: string) => void;
+};

@@ -1,0 +1,15 @@
+/** A known bug that can be switched on: one piece of one file replaced while it is loaded. Nothing on disk changes. */
+export type Mutant = {
+  readonly name: string;
+  /** From the root of the project. */
+  readonly file: string;
+  /** Occurs exactly once in the file; otherwise the mutant is stale and the run fails. */
+  readonly find: string;
+  readonly replace: string;
+  /** Test files, one of which must fail. */
+  readonly tests: readonly string[];
+  /** Only tests whose name matches are run: the one that has to notice. */
+  readonly only?: string;
+  /** What would happen in production. */
+  readonly why: string;
+};
