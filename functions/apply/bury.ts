@@ -1,5 +1,6 @@
-import type { Db } from '@concord/runtime';
+import { type Db, send } from '@concord/runtime';
 import type { Change } from './change.ts';
+import { chunksOf } from './chunks.ts';
 import { columnArrays, hasSeen, isNewer, keyColumns, keyText, matchKey, type Plan, unnestColumns } from './plan.ts';
 import { imageExpression, keyExpression } from './stored.ts';
 
@@ -26,12 +27,10 @@ logged as (
  * the statement that inserted them began. Returns those changes: they are superseded, not applied.
  */
 export async function buryInserted(db: Db, plan: Plan, changes: readonly Change[]): Promise<Change[]> {
-  if (changes.length === 0) return [];
-  const rows = await db.unsafe<{ key: string }[]>(
-    `with ${buryRows(plan, unnestColumns(keyColumns(plan)))} select "concord key" as key from gone`,
-    columnArrays(keyColumns(plan), changes),
+  const statement = `with ${buryRows(plan, unnestColumns(keyColumns(plan)))} select "concord key" as key from gone`;
+  const sent = chunksOf(changes).map((chunk) =>
+    send<{ key: string }[]>(db, statement, columnArrays(keyColumns(plan), chunk)),
   );
-  if (rows.length === 0) return [];
-  const gone = new Set(rows.map(({ key }) => key));
-  return changes.filter((change) => gone.has(change.key));
+  const gone = new Set((await Promise.all(sent)).flat().map(({ key }) => key));
+  return gone.size === 0 ? [] : changes.filter((change) => gone.has(change.key));
 }

@@ -1,6 +1,6 @@
 import { type Conflict, type ConflictKind, formatStamp, type Version } from '@concord/conflict';
 import { CONNECTOR_FIELDS, LOCAL_COLUMN, STAMP_COLUMNS } from '@concord/events';
-import { arrayLiteral, type Db, type Table } from '@concord/runtime';
+import { arrayLiteral, type Db, send, type Table } from '@concord/runtime';
 import type { Change } from './change.ts';
 
 /** One line of the conflict log: the loser with its image, and who won. */
@@ -29,7 +29,7 @@ on conflict (id) do nothing`;
 export async function logConflicts(db: Db, table: string, conflicts: readonly LoggedConflict[]): Promise<number> {
   if (conflicts.length === 0) return 0;
   const column = (text: (conflict: LoggedConflict) => string | null): string => arrayLiteral(conflicts.map(text));
-  const inserted = await db.unsafe(INSERT, [
+  const inserted = await send(db, INSERT, [
     table,
     column((c) => c.key),
     column((c) => c.kind),

@@ -87,7 +87,9 @@ export function columnArrays(columns: readonly Column[], changes: readonly Chang
   changes.forEach(({ event }, row) => {
     columns.forEach(({ name, constantDefault }, index) => {
       const value = event[name];
-      (arrays[index] as (string | null)[])[row] = value === undefined ? constantDefault : (value as string | null);
+      // A column may be called `constructor`, which every object has.
+      const text = typeof value === 'string' || value === null ? value : constantDefault;
+      (arrays[index] as (string | null)[])[row] = text;
     });
   });
   return arrays.map(arrayLiteral);

@@ -1,5 +1,5 @@
 import { isNewer, type Vector, type Version } from '@concord/conflict';
-import type { Db } from '@concord/runtime';
+import { type Db, send } from '@concord/runtime';
 import type { Change } from './change.ts';
 import {
   columnArrays,
@@ -38,7 +38,7 @@ async function find(
   kind: Version['kind'],
   changes: readonly Change[],
 ): Promise<Map<Change, Version>> {
-  const rows = await db.unsafe<Found[]>(select(plan, kind === 'row' ? plan.rows : plan.tombstones), [
+  const rows = await send<Found[]>(db, select(plan, kind === 'row' ? plan.rows : plan.tombstones), [
     ...columnArrays(keyColumns(plan), changes),
     changes.length,
   ]);
@@ -88,7 +88,8 @@ export async function readImages(
   if (changes.length === 0) return new Map();
   const image = kind === 'row' ? imageExpression(plan, 's') : 's.image';
   const relation = kind === 'row' ? plan.rows : plan.tombstones;
-  const rows = await db.unsafe<{ n: number; key: string; image: string | null }[]>(
+  const rows = await send<{ n: number; key: string; image: string | null }[]>(
+    db,
     `select k.${POSITION} as n, ${keyExpression(plan, 's')}::text as key, ${image}::text as image
      from ${keysWithPosition(plan)} join ${relation} s on ${matchKey(plan, 's', 'k')}`,
     [...columnArrays(keyColumns(plan), changes), changes.length],

@@ -1,5 +1,5 @@
 import { type Decision, decide } from '@concord/conflict';
-import type { Db } from '@concord/runtime';
+import { type Db, send } from '@concord/runtime';
 import type { Change } from './change.ts';
 import { incomingImage, type LoggedConflict, logConflicts } from './conflict-log.ts';
 import {
@@ -18,7 +18,7 @@ import { readImages, readStored, type Stored, stateOf } from './stored.ts';
 type Decided = { readonly change: Change; readonly decision: Decision; readonly stored: Stored };
 
 /** Changes by what happened to them. `again`: a concurrent transaction came first; read and decide once more. */
-export type JoinedWrite = { readonly superseded: Change[]; readonly conflicts: number; readonly again: Change[] };
+export type JoinedWrite = { readonly superseded: Change[]; conflicts: number; readonly again: Change[] };
 
 /**
  * The full join for distinct keys: lock and read what is stored, decide, log, write. Everything that exists is locked, so
@@ -111,7 +111,8 @@ async function update(
   changes: readonly Change[],
 ): Promise<void> {
   if (changes.length === 0) return;
-  const result = await db.unsafe(
+  const result = await send(
+    db,
     `update ${relation} t set ${assignments(plan, columns, 'i')} from (${unnestColumns(columns)}) i
      where ${matchKey(plan, 't', 'i')} and ${isNewer('i', 't')}`,
     columnArrays(columns, changes),
@@ -130,7 +131,8 @@ async function insert(
 ): Promise<Change[]> {
   if (changes.length === 0) return [];
   const overriding = relation === plan.rows ? plan.overriding : '';
-  const rows = await db.unsafe<{ key: string }[]>(
+  const rows = await send<{ key: string }[]>(
+    db,
     `insert into ${relation} as t (${nameList(columns)}, _local) ${overriding} select i.*, false from (${unnestColumns(columns)}) i
      on conflict (${nameList(keyColumns(plan))}) do nothing returning ${keyText(plan, 't')} as key`,
     columnArrays(columns, changes),
@@ -142,7 +144,8 @@ async function insert(
 
 async function deleteRows(db: Db, plan: Plan, changes: readonly Change[]): Promise<void> {
   if (changes.length === 0) return;
-  await db.unsafe(
+  await send(
+    db,
     `delete from ${plan.rows} t using (${unnestColumns(keyColumns(plan))}) k, ${plan.tombstones} b
      where ${matchKey(plan, 't', 'k')} and ${matchKey(plan, 'b', 'k')} and ${isNewer('b', 't')}`,
     columnArrays(keyColumns(plan), changes),
@@ -152,7 +155,8 @@ async function deleteRows(db: Db, plan: Plan, changes: readonly Change[]): Promi
 async function noteUnsettled(db: Db, plan: Plan, changes: readonly Change[]): Promise<void> {
   if (changes.length === 0) return;
   const keys = plan.keyNames.map((_, index) => `unnest($${index + 2}::text[])`);
-  await db.unsafe(
+  await send(
+    db,
     `insert into concord.unsettled (table_name, key) select $1::text, array[${keys.map((_, i) => `k.k${i}`)}]
      from (select ${keys.map((key, i) => `${key} as k${i}`)}) k`,
     [plan.table.name, ...columnArrays(keyColumns(plan), changes)],

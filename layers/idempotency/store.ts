@@ -1,4 +1,4 @@
-import { arrayLiteral, type Db } from '@concord/runtime';
+import { arrayLiteral, type Db, send } from '@concord/runtime';
 import type { Tally } from './ledger.ts';
 import type { Progress } from './watermark.ts';
 
@@ -19,7 +19,8 @@ const names = (progress: readonly Progress[]): [topics: string, partitions: stri
  * itself is noticed. Returns the greatest count.
  */
 export async function beginAttempt(db: Db, progress: readonly Progress[]): Promise<Attempt> {
-  const rows = await db.unsafe<{ topic: string; partition: number; attempts: number; suspect: string | null }[]>(
+  const rows = await send<{ topic: string; partition: number; attempts: number; suspect: string | null }[]>(
+    db,
     `insert into concord.watermark as w (topic, partition, attempt_offset, attempts)
      select unnest($1::text[]), unnest($2::int4[]), unnest($3::int8[]), 1
      on conflict (topic, partition) do update set attempt_offset = excluded.attempt_offset,
@@ -43,7 +44,8 @@ export const markSuspect = (db: Db, topic: string, partition: number, offset: nu
 
 /** Locks the watermark rows of a batch: two pollers of one partition are serialised. First statement of the transaction. */
 export async function claim(db: Db, progress: readonly Progress[]): Promise<void> {
-  const rows = await db.unsafe(
+  const rows = await send(
+    db,
     `select 1 from concord.watermark w join (select unnest($1::text[]) as topic, unnest($2::int4[]) as partition) p
        on p.topic = w.topic and p.partition = w.partition order by w.topic, w.partition for update of w`,
     names(progress),
@@ -64,7 +66,7 @@ where w.topic = p.topic and w.partition = p.partition`;
 export async function record(db: Db, entries: readonly { progress: Progress; tally: Tally }[]): Promise<void> {
   const column = (value: (entry: { progress: Progress; tally: Tally }) => number): string =>
     arrayLiteral(entries.map((entry) => String(value(entry))));
-  await db.unsafe(RECORD, [
+  await send(db, RECORD, [
     ...names(entries.map(({ progress }) => progress)),
     column(({ progress }) => progress.nextOffset),
     column(({ progress }) => progress.sourceAtMs),

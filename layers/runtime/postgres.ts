@@ -29,3 +29,17 @@ export function connect(options: ConnectionOptions): Sql {
     ...(options.password === undefined ? {} : { password: options.password }),
   });
 }
+
+/**
+ * Sends a statement with its parameters, each a text (or a number) with a cast in the statement, and does not wait: the next
+ * one may follow at once. Prepared where the connection allows it. (postgres.js asks for the types of arguments first, a round
+ * trip that lets nothing else pass; parameters that are set on the query itself it binds as they are.)
+ */
+export function send<Rows extends object[]>(
+  db: Db,
+  text: string,
+  parameters: readonly (string | number)[],
+): postgres.PendingQuery<Rows> {
+  const options = { prepare: true, simple: false };
+  return Object.assign(db.unsafe<Rows>(text, [], options), { parameters: [...parameters] }).execute();
+}

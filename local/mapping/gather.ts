@@ -75,7 +75,7 @@ export function gatherer(source: Source, positions: Positions, gate: Gate, limit
   const readable = (batch: GrowingBatch): number[] =>
     partitions
       .map((_, index) => partitions[(index + first) % partitions.length] ?? 0)
-      .filter((partition) => batch.parts.has(partition));
+      .filter((partition) => positions.isFree(partition) || batch.parts.has(partition));
 
   const fill = async (batch: GrowingBatch): Promise<void> => {
     for (const partition of readable(batch)) {

@@ -2,7 +2,7 @@
 export type MetaTreatment =
   | { readonly action: 'ignore' }
   | { readonly action: 'note'; readonly why: string }
-  | { readonly action: 'include'; readonly path: string; readonly isRelative: boolean }
+  | { readonly action: 'include'; readonly path: string }
   | { readonly action: 'copy'; readonly sql: string; readonly path: string };
 
 /** They only change what psql prints. */
@@ -37,12 +37,14 @@ function copyFromFile(argument: string): MetaTreatment {
   return { action: 'copy', sql: `copy ${target} from stdin ${options}`, path: unquoted(file) };
 }
 
+/** Variables that steer psql itself. */
+const STEERS_PSQL = /^(?:ON_ERROR|ECHO|QUIET|VERBOSITY|AUTOCOMMIT|PROMPT|HIST|SHOW|FETCH_COUNT|SINGLE)/;
+
 /** `\i` and `\copy … from` are done; what only prints is ignored; what changes the script's meaning is noted. */
 export function metaTreatment(name: string, argument: string): MetaTreatment {
-  if (name === 'i' || name === 'include') return { action: 'include', path: unquoted(argument), isRelative: false };
-  if (name === 'ir' || name === 'include_relative')
-    return { action: 'include', path: unquoted(argument), isRelative: true };
+  if (/^(?:i|ir|include|include_relative)$/.test(name)) return { action: 'include', path: unquoted(argument) };
   if (name === 'copy') return copyFromFile(argument);
-  if (IGNORED.has(name) || DESCRIBES.test(name) || name.startsWith('!')) return { action: 'ignore' };
+  const isQuiet = IGNORED.has(name) || DESCRIBES.test(name) || name.startsWith('!');
+  if (isQuiet || (name === 'set' && STEERS_PSQL.test(argument))) return { action: 'ignore' };
   return { action: 'note', why: NOTES[name] ?? 'this meta-command of psql is not understood' };
 }

@@ -124,8 +124,13 @@ function register(server: Server): void {
 function clusterOf(name: string, version: PostgresVersion, first: Server): Cluster {
   const { port, dataDir, logFile } = first.spec;
   let server = first;
-  const cluster: Cluster = {
-    ...{ name, version, host: HOST, port, dataDir, logFile },
+  return {
+    name,
+    version,
+    host: HOST,
+    port,
+    dataDir,
+    logFile,
     get pid() {
       return server.pid;
     },
@@ -145,5 +150,4 @@ function clusterOf(name: string, version: PostgresVersion, first: Server): Clust
       await Promise.all([dataDir, logFile].map((path) => rm(path, { recursive: true, force: true })));
     },
   };
-  return cluster;
 }

@@ -47,7 +47,10 @@ export async function withDatabase<T>(cluster: Cluster, database: string, use: (
   }
 }
 
-/** Creates a database with the enrolled table and `rows` rows that two other regions wrote at `stamp` µs. */
+/**
+ * Creates a database with the enrolled table and `rows` rows that two other regions wrote at `stamp` µs, and half as many
+ * tombstones of other rows: an empty tombstone table would be looked up for nothing.
+ */
 export async function createFilled(cluster: Cluster, database: string, rows: number, stamp: number): Promise<void> {
   await withDatabase(cluster, 'postgres', (sql) => sql.unsafe(`create database ${database}`));
   await withDatabase(cluster, database, async (sql) => {
@@ -62,7 +65,11 @@ export async function createFilled(cluster: Cluster, database: string, rows: num
        from generate_series(1::bigint, $1::int) i, lateral (select case when i % 2 = 0 then '${OTHER}' else '${SOURCE}' end as region) r`,
       [rows, stamp],
     );
-    await sql.unsafe('vacuum (analyze, freeze) users');
+    await sql.unsafe(
+      `insert into concord_public.users (id, image, _version, _last_updated, _source_region, _tx_id, _version_vector, _local)
+       select -id, null, _version, _last_updated, _source_region, _tx_id, _version_vector, false from users where id % 2 = 0`,
+    );
+    await sql.unsafe('vacuum (analyze, freeze) users, concord_public.users');
   });
 }
 

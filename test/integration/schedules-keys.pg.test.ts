@@ -10,7 +10,9 @@ const T = 'public.t';
 const row = (id: number, stamp: number, v = 'remote') => foreignRow(T, { id: `${id}` }, { v }, { region: 'eu', stamp });
 
 for (const version of ['15', '18'] as const)
-  describe(`changed keys, deletes and what users' triggers do to them, PostgreSQL ${version}`, () => {
+  describe(`changed keys, deletes and what users' triggers do to them, PostgreSQL ${version}`, {
+    timeout: 120_000,
+  }, () => {
     const cluster = useCluster(version);
     let us: Region;
     let app: Session;

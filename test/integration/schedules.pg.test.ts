@@ -14,7 +14,7 @@ const row = (id: number, stamp: number, v = 'remote') => foreignRow(T, { id: `${
 const tombstone = (id: number, stamp: number) => foreignTombstone(T, { id: `${id}` }, { region: 'eu', stamp });
 
 for (const version of ['15', '18'] as const)
-  describe(`a key's row and tombstone under exact interleavings, PostgreSQL ${version}`, () => {
+  describe(`a key's row and tombstone under exact interleavings, PostgreSQL ${version}`, { timeout: 120_000 }, () => {
     const cluster = useCluster(version);
     let us: Region;
     let id = 1000;

@@ -40,7 +40,7 @@ function waitFor(world: World, region: Region, change: Change): void {
 function setSlot({ history }: World, region: Region, key: string, slot: Slot): void {
   const before = slotOf(region, key);
   checkStep(history, region.name, key, before, slot);
-  checkOverwritten(region, before, slot);
+  checkOverwritten(region.name, (row) => region.conflicts.has(conflictId(row)), before, slot);
   region.slots.set(key, slot);
 }
 

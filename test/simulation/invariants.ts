@@ -1,7 +1,7 @@
 import { type Conflict, compare, hasSeen } from '@concord/conflict';
 import type { Change } from '../../functions/apply/change.ts';
 import { type History, idOf, keyName, winnerOf, writeOf } from './history.ts';
-import { conflictId, type Position, type Region, slotOfKey } from './region.ts';
+import { type Position, slotOfKey } from './region.ts';
 import { type Slot, stateOf } from './store.ts';
 import { Violation } from './violation.ts';
 import type { World } from './world.ts';
@@ -18,12 +18,10 @@ export function checkStep(history: History, region: string, key: string, before:
 }
 
 /** I6: a row that apply takes away was seen by what stands there now, or is in this region's log. */
-export function checkOverwritten({ name, conflicts }: Region, before: Slot, after: Slot): void {
-  const { row } = before;
+export function checkOverwritten(region: string, isLogged: (row: Change) => boolean, { row }: Slot, after: Slot): void {
   const state = stateOf(after);
-  if (row === undefined || state === undefined || row === after.row || hasSeen(state, row)) return;
-  if (!conflicts.has(conflictId(row)))
-    throw new Violation('I6', `${name} lost ${named(row)} to ${named(state)} and did not log it`);
+  if (row === undefined || state === undefined || row === after.row || hasSeen(state, row) || isLogged(row)) return;
+  throw new Violation('I6', `${region} lost ${named(row)} to ${named(state)} and did not log it`);
 }
 
 /** A stored version is the one that was written, in every stamp and in its content. */

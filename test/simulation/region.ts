@@ -1,6 +1,7 @@
-import type { Conflict, Version } from '@concord/conflict';
+import type { Conflict } from '@concord/conflict';
 import type { Change } from '../../functions/apply/change.ts';
-import { type Ground, keyName, type Write } from './history.ts';
+import { keyName, type Write } from './history.ts';
+import type { Stamped } from './stamp.ts';
 import { EMPTY_SLOT, type Slot } from './store.ts';
 
 /** Where a consumer stands in one partition of one source, in three places that a crash may tear apart. */
@@ -13,16 +14,13 @@ export type Position = {
   committed: number;
 };
 
-/** A local write that was stamped and has not committed yet. */
-export type InFlight = Ground & { readonly version: Version };
-
 /** One region: its database, the log that it publishes and where it stands in the logs of the others. */
 export type Region = {
   readonly index: number;
   readonly name: string;
   readonly slots: Map<string, Slot>;
   /** By key. */
-  readonly inFlight: Map<number, InFlight>;
+  readonly inFlight: Map<number, Stamped>;
   readonly unsettled: Set<string>;
   /** `concord.conflict` by id: the loser's stamp and region. */
   readonly conflicts: Map<string, Conflict<Change>>;

@@ -1,40 +1,16 @@
-import { nextVersion, type Version } from '@concord/conflict';
-import { addWrite, changeOf, keyName, MAX_WRITES, type Write, writeOf } from './history.ts';
-import { type Region, type InFlight as Stamped, slotOfKey } from './region.ts';
-import { type Slot, stateOf } from './store.ts';
+import type { Version } from '@concord/conflict';
+import { addWrite, changeOf, keyName, MAX_WRITES, type Write } from './history.ts';
+import { type Region, slotOfKey } from './region.ts';
+import { type Stamped, stamped, written } from './stamp.ts';
 import type { World } from './world.ts';
 
 /** Room for the copies that a restarted connector publishes again. */
 const MAX_RECORDS = 31;
 
-/** What the triggers read: an insert looks the tombstone up, an update does not, a delete meets it when it writes its own. */
-function replacedBy(kind: Version['kind'], { row, tombstone }: Slot): Pick<Slot, 'row' | 'tombstone'> {
-  if (kind === 'row' && row !== undefined) return { row };
-  return { ...(row && { row }), ...(tombstone && { tombstone }) };
-}
-
-function stamp({ history }: World, region: Region, key: number, kind: Version['kind'], clock: number): Stamped {
-  const found = replacedBy(kind, slotOfKey(region, key));
-  const { row, tombstone } = found;
-  const version = nextVersion(kind, { region: region.name, clock, floor: 0, row, tombstone });
-  const parent = stateOf(found);
-  const beneath = parent === row ? tombstone : row;
-  return {
-    version,
-    ...(parent && { parent: writeOf(history, parent) }),
-    ...(beneath && { beneath: writeOf(history, beneath) }),
-  };
-}
-
 /** The commit of a local write: into the table and, in commit order, into this region's log. */
 function commit(world: World, region: Region, key: number, { version, ...ground }: Stamped): void {
   const write = addWrite(world.history, key, version, ground);
-  const { tombstone } = slotOfKey(region, key);
-  const change = changeOf(write);
-  region.slots.set(
-    keyName(key),
-    version.kind === 'row' ? { row: change, ...(tombstone && { tombstone }) } : { tombstone: change },
-  );
+  region.slots.set(keyName(key), written(slotOfKey(region, key), changeOf(write)));
   publish(world, region, write);
   count(world, write, ground.parent);
   world.note?.(`${region.name} commits ${nameOf(write)}${ground.parent ? ` over v${ground.parent.id}` : ''}`);
@@ -62,13 +38,13 @@ export const nameOf = ({ id, key, version }: Write): string => {
 export function writeHere(world: World, region: Region, key: number, kind: Version['kind'], clock: number): void {
   if (region.inFlight.has(key) || world.history.length >= MAX_WRITES) return;
   if (kind === 'tombstone' && slotOfKey(region, key).row === undefined) return;
-  commit(world, region, key, stamp(world, region, key, kind, clock));
+  commit(world, region, key, stamped(world.history, region.name, slotOfKey(region, key), kind, clock));
 }
 
 /** A local insert is stamped and stays open: nobody sees it, nobody can lock it. */
 export function beginInsert(world: World, region: Region, key: number, clock: number): void {
   if (region.inFlight.has(key) || slotOfKey(region, key).row !== undefined) return;
-  region.inFlight.set(key, stamp(world, region, key, 'row', clock));
+  region.inFlight.set(key, stamped(world.history, region.name, slotOfKey(region, key), 'row', clock));
   world.note?.(`${region.name} begins an insert of ${keyName(key)}`);
 }
 

@@ -1,3 +1,4 @@
+import { afterEach, beforeEach, mock } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { KafkaEvent } from '@concord/events';
 import { createLog, type Log } from '../../local/log/log.ts';
@@ -10,6 +11,8 @@ import {
 
 export const TOPIC = 'cdc.eu-west-1';
 const GROUP = 'apply';
+/** The time at which every test with a bench begins. */
+export const NOW_MS = Date.UTC(2026, 10, 21);
 
 /** One invocation that the test ends as it likes. */
 export type Call = {
@@ -48,7 +51,7 @@ export const fill = (log: Log, partition: number, count: number, value: string |
 export type BenchOptions = Partial<MappingOptions> & { readonly partitions?: number; readonly log?: Log };
 
 /** A log with one topic and a mapping on it whose function waits for the test. */
-export async function startBench({ partitions = 1, log, ...options }: BenchOptions = {}): Promise<Bench> {
+async function startBench({ partitions = 1, log, ...options }: BenchOptions = {}): Promise<Bench> {
   const theLog = log ?? createLog({ retain: 'all' });
   if (!log) theLog.createTopic(TOPIC, partitions);
   const calls: Call[] = [];
@@ -73,4 +76,36 @@ export async function startBench({ partitions = 1, log, ...options }: BenchOptio
     committed: () =>
       Array.from({ length: theLog.partitions(TOPIC) }, (_, partition) => theLog.committed(GROUP, TOPIC, partition)),
   };
+}
+
+async function stopBench({ mapping, calls }: Bench): Promise<void> {
+  let isStopped = false;
+  const stopping = mapping.stop().finally(() => {
+    isStopped = true;
+  });
+  for (; !isStopped; await settle()) for (const call of calls) call.succeed();
+  await stopping;
+}
+
+/** Gives every test of the file a stopped clock and benches that are idle when it gets them, and ends them behind it. */
+export function useBench(): (options?: BenchOptions) => Promise<Bench> {
+  let benches: Bench[] = [];
+  beforeEach(() => mock.timers.enable({ apis: ['setTimeout', 'Date'], now: NOW_MS }));
+  afterEach(async () => {
+    await Promise.all(benches.map(stopBench));
+    benches = [];
+    mock.timers.reset();
+  });
+  return async (options = {}) => {
+    const bench = await startBench({ retryDelay: { minMs: 100, maxMs: 1000 }, ...options });
+    benches.push(bench);
+    await settle();
+    return bench;
+  };
+}
+
+/** Moves the clock, and lets everything happen that is due then. */
+export async function pass(ms: number): Promise<void> {
+  mock.timers.tick(ms);
+  await settle();
 }

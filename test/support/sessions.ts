@@ -5,6 +5,7 @@ export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
 
 /** One connection whose transactions a test begins and ends by hand. */
 export interface Session {
+  readonly sql: Sql;
   /** Runs SQL, several statements if need be; starts at once. Throws PostgreSQL's error. */
   run(text: string): Promise<Record<string, unknown>[]>;
   begin(isolation?: Isolation): Promise<void>;
@@ -16,6 +17,7 @@ export function sessionOf(sql: Sql): Session {
   const run = async (text: string): Promise<Record<string, unknown>[]> => [...(await sql.unsafe(text))];
   const only = async (text: string): Promise<void> => void (await run(text));
   return {
+    sql,
     run,
     begin: (isolation = 'read committed') => only(`begin isolation level ${isolation}`),
     commit: () => only('commit'),

@@ -1,0 +1,16 @@
+import { Command } from 'commander';
+import { addEnroll } from './enroll.ts';
+import { addPreflight } from './preflight.ts';
+import { addStatus } from './status.ts';
+
+/** The command `concord`; one file per subcommand. Bad usage exits with 2. */
+export function makeProgram(): Command {
+  const program = new Command('concord')
+    .description('Keeps PostgreSQL databases in several regions equal while every one of them takes writes.')
+    .showHelpAfterError('(see concord --help)')
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+  addPreflight(program);
+  addEnroll(program);
+  addStatus(program);
+  return program;
+}

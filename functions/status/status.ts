@@ -1,0 +1,89 @@
+import { balances, type Tally } from '@concord/idempotency';
+import type { Sql } from '@concord/runtime';
+
+/** Progress and accounting of one topic-partition. */
+export type PartitionStatus = Tally & {
+  readonly topic: string;
+  readonly partition: number;
+  readonly nextOffset: number;
+  /** Since the last record was written at its source until it was committed here; null before the first. */
+  readonly lagMs: number | null;
+  readonly balanced: boolean;
+};
+
+export type ParkedStatus = {
+  readonly reason: string;
+  readonly count: number;
+  readonly oldest: string;
+  readonly example: string;
+};
+
+export type SlotStatus = { readonly name: string; readonly active: boolean; readonly backlogBytes: number };
+
+/** What a region's database knows of itself. */
+export type Status = {
+  readonly region: string;
+  readonly tables: readonly string[];
+  readonly partitions: readonly PartitionStatus[];
+  readonly parked: readonly ParkedStatus[];
+  readonly conflicts: number;
+  readonly unsettled: number;
+  readonly slots: readonly SlotStatus[];
+  /** applied + superseded + held + parked = received, in every partition. */
+  readonly balanced: boolean;
+};
+
+type PartitionRow = { topic: string; partition: number; next_offset: string; lag_ms: number | null } & Record<
+  keyof Tally,
+  string
+>;
+
+const PARTITIONS = /* sql */ `
+select topic, partition, next_offset, received, applied, superseded, held, parked, conflicts,
+  (extract(epoch from applied_at - source_at) * 1000)::float8 as lag_ms
+from concord.watermark order by topic, partition`;
+
+const PARKED = /* sql */ `
+select reason, count(*)::int as count, min(parked_at)::text as oldest, (array_agg(error order by id))[1] as example
+from concord.parked group by reason order by 2 desc, 1`;
+
+const SLOTS = /* sql */ `
+select slot_name::text as name, active, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn), 0)::float8 as "backlogBytes"
+from pg_replication_slots where database = current_database() and slot_type = 'logical' order by 1`;
+
+const COUNTS = /* sql */ `
+select (select name from concord.region) as region, (select count(*)::int from concord.conflict) as conflicts,
+  (select count(*)::int from concord.unsettled) as unsettled,
+  (select coalesce(json_agg(table_name order by table_name), '[]') from concord.enrolled_table) as tables`;
+
+/** Reads the state of a region. Throws when the database has no `concord` schema. */
+export async function readStatus(sql: Sql): Promise<Status> {
+  const [there] = await sql.unsafe<{ there: boolean }[]>(
+    `select to_regclass('concord.watermark') is not null as there`,
+  );
+  if (there?.there !== true) throw new Error('this database is not enrolled: it has no schema concord');
+  const [counts] =
+    await sql.unsafe<{ region: string; conflicts: number; unsettled: number; tables: string[] }[]>(COUNTS);
+  if (counts === undefined) throw new Error('a count returned no row');
+  const partitions = (await sql.unsafe<PartitionRow[]>(PARTITIONS)).map(partitionOf);
+  return {
+    ...counts,
+    partitions,
+    parked: await sql.unsafe<ParkedStatus[]>(PARKED),
+    slots: await sql.unsafe<SlotStatus[]>(SLOTS),
+    balanced: partitions.every(({ balanced }) => balanced),
+  };
+}
+
+function partitionOf(row: PartitionRow): PartitionStatus {
+  const tally: Tally = {
+    received: Number(row.received),
+    applied: Number(row.applied),
+    superseded: Number(row.superseded),
+    held: Number(row.held),
+    parked: Number(row.parked),
+    conflicts: Number(row.conflicts),
+  };
+  const { topic, partition, next_offset, lag_ms } = row;
+  return { topic, partition, nextOffset: Number(next_offset), lagMs: lag_ms, ...tally, balanced: balances(tally) };
+}
