@@ -29,6 +29,8 @@ export type RegionsOptions = {
   readonly partitions?: number;
   /** Records per batch, at most. Default 1000. */
   readonly batchSize?: number;
+  /** How long a batch may gather, ms: longer is fewer transactions and more lag. Default 0. */
+  readonly batchWindowMs?: number;
   /** Where the changes of `from` are applied `into` another region. Default: all in this process. */
   readonly place?: (into: string, from: string) => ApplyPlace;
   /** Something that mends itself went wrong: a broken connection, a settling pass that failed. */
@@ -42,8 +44,9 @@ export type Regions = {
   readonly log: Log;
   readonly links: readonly Link[];
   readonly captures: ReadonlyMap<string, Capture>;
-  /** From the commit at the source to the commit at the target. */
+  /** From the commit at the source to the commit at the target: since the start, and since `recentLag` was cleared. */
   readonly lag: LagHistogram;
+  readonly recentLag: LagHistogram;
   readonly named: (name: string) => Region;
   /** The WAN breaks: nothing gets into the region nor out of it; its clients go on. */
   readonly cutOff: (name: string) => void;
@@ -74,16 +77,20 @@ export async function startRegions(options: RegionsOptions): Promise<Regions> {
   const all = await startDatabases(options.regions, template);
   await enrollAll(all, topology);
   const log = createLog({ retain: 'committed' });
-  const lag = lagHistogram();
+  const [lag, recentLag] = [lagHistogram(), lagHistogram()];
+  const addLag = (lagMs: number): void => {
+    lag.add(lagMs);
+    recentLag.add(lagMs);
+  };
   for (const { name } of all) log.createTopic(topicOf(name), options.partitions ?? PARTITIONS);
-  const links = await startLinks(all, { ...options, topology, log, lag, onWarning });
+  const links = await startLinks(all, { ...options, topology, log, addLag, onWarning });
   const captures = await startCaptures(all, log, onWarning);
   const upkeeps = new Map(all.map((region) => [region.name, startUpkeep(region, topology, onWarning)]));
   const observers = all.map(({ url }) => openConnection(url(), 'concord observer'));
   const stop = stopper({ all, links, captures, upkeeps, observers });
   const forget = onCleanup({ stop, kill: () => undefined });
   return {
-    ...{ all, topology, log, links, captures, lag },
+    ...{ all, topology, log, links, captures, lag, recentLag },
     ...partitioning(links),
     named: (name) => named(all, name),
     backlog: () => links.reduce((sum, link) => sum + (link.isPaused() ? 0 : link.mapping.status().lagRecords), 0),
@@ -107,7 +114,7 @@ function named(all: readonly Region[], name: string): Region {
 type LinksOptions = RegionsOptions & {
   readonly topology: Topology;
   readonly log: Log;
-  readonly lag: LagHistogram;
+  readonly addLag: (lagMs: number) => void;
   readonly onWarning: (message: string) => void;
 };
 
@@ -118,9 +125,10 @@ const startLinks = (all: readonly Region[], options: LinksOptions): Promise<Link
         .filter((from) => from !== region.name)
         .map((from) =>
           startLink({
-            ...{ region, from, topology: options.topology, log: options.log, lag: options.lag },
+            ...{ region, from, topology: options.topology, log: options.log, addLag: options.addLag },
             place: options.place?.(region.name, from) ?? 'process',
             batchSize: options.batchSize ?? BATCH_SIZE,
+            batchWindowMs: options.batchWindowMs ?? 0,
             onWarning: options.onWarning,
           }),
         ),

@@ -3,6 +3,7 @@ import { type Db, ident, readTables, type Sql, type Table, type TransactionSql }
 import { addStampColumns, createTombstoneTable } from './columns.ts';
 import { migrate } from './migrate.ts';
 import { rowTable, schemaOf, tombstoneTable } from './names.ts';
+import { giveToOwner } from './owner.ts';
 import { type GreatestIds, interleaveStatement, readSerialColumns, serialName } from './sequences.ts';
 import { buryFunction, checkFunction, stampFunction, triggerStatements } from './triggers.ts';
 
@@ -71,6 +72,7 @@ async function enrollTable(tx: TransactionSql, name: string, policy: string, opt
     ...triggerStatements(stamped, partitions),
   ])
     await tx.unsafe(statement);
+  await giveToOwner(tx, stamped);
   await grant(tx, stamped);
   await publish(tx, stamped);
   return known === undefined;

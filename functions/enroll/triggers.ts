@@ -30,15 +30,18 @@ const refuseInfiniteIntervals = (table: Table): string =>
     )
     .join('');
 
-/** Stored generated columns are still NULL in NEW: compare as if they were OLD's. */
-function unchanged(table: Table): string {
-  const generated = table.columns.filter((column) => column.generated);
-  if (generated.length === 0) return 'new operator(pg_catalog.*=) old';
-  const olds = generated.map(
-    ({ name }) => `${literal(name)}, pg_catalog.to_jsonb(old) operator(pg_catalog.->) ${literal(name)}`,
-  );
-  return `pg_catalog.jsonb_populate_record(new, pg_catalog.jsonb_build_object(${olds.join(', ')})) operator(pg_catalog.*=) old`;
-}
+/**
+ * Stored generated columns are still NULL in NEW: compare as if they were OLD's (PostgreSQL computes them afterwards). A look-up
+ * by name survives a dropped column; a way through JSON would lose `json` as written and the lower bounds of arrays.
+ */
+const keepGenerated = (table: Table): string =>
+  table.columns
+    .filter((column) => column.generated)
+    .map(
+      ({ name }) => `
+    if pg_catalog.to_jsonb(old) operator(pg_catalog.?) ${literal(name)} then new.${ident(name)} := old.${ident(name)}; end if;`,
+    )
+    .join('');
 
 /**
  * BEFORE INSERT OR UPDATE: makes the version of a local write (`nextVersion` of layers/conflict in SQL). The order matters
@@ -63,8 +66,8 @@ begin${refuseInfiniteIntervals(table)}
     same_key := ${sameKey(table, 'old', 'new')};
     if same_key then vector := old._version_vector; end if;
     new._version := old._version; new._last_updated := old._last_updated; new._source_region := old._source_region;
-    new._tx_id := old._tx_id; new._version_vector := old._version_vector; new._local := old._local;
-    same_row := ${unchanged(table)};
+    new._tx_id := old._tx_id; new._version_vector := old._version_vector; new._local := old._local;${keepGenerated(table)}
+    same_row := new operator(pg_catalog.*=) old;
   end if;
   if not same_key or same_row or old._tx_id operator(pg_catalog.=) xid then
     select b._version, b._last_updated, b._source_region, b._version_vector into tomb

@@ -7,7 +7,15 @@ const silent = (): void => undefined;
 
 /** One connection that neither fetches types nor ages out; settings come from the role, never from here. */
 export function connect(address: DatabaseAddress, connection: Record<string, string>): postgres.Sql {
-  const options = { max: 1, fetch_types: false, idle_timeout: 0, max_lifetime: null, onnotice: silent, connection };
+  const options = {
+    max: 1,
+    connect_timeout: 10,
+    fetch_types: false,
+    idle_timeout: 0,
+    max_lifetime: null,
+    onnotice: silent,
+    connection,
+  };
   return typeof address === 'string' ? postgres(address, options) : postgres({ ...address, ...options });
 }
 

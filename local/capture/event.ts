@@ -1,9 +1,7 @@
-import { changeKey, tableOf } from '@concord/events';
+import { changeKey, tableOf, UNAVAILABLE } from '@concord/events';
 import type { Column, OldTuple, Relation } from './pgoutput.ts';
 import { firstValues, type Tuple, UNCHANGED, type Value } from './tuple.ts';
 
-/** What Debezium puts where PostgreSQL sent no value. REPLICA IDENTITY FULL keeps it from ever showing. */
-export const UNAVAILABLE = '__debezium_unavailable_value';
 const BOOLEAN_OID = 16;
 
 /** What turns the rows of one relation into events; made once per relation that the stream announces. */

@@ -74,7 +74,8 @@ function afterFailure(task: Task, outcome: Exclude<Outcome, { kind: 'done' }>): 
 
 /**
  * Delivers batches that have a turn at the gate until they are committed, given up, or the gate is stopped; `deliver`
- * resolves to false only if it was stopped. A record is committed only when all earlier ones of its partition are. Splitting a batch is not a retry.
+ * resolves to false only if it was stopped. A record is committed only when all earlier ones of its partition are.
+ * Splitting a batch is not a retry.
  */
 export function createDelivery(options: DeliveryOptions, gate: Gate, counts: DeliveryCounts) {
   const { commit, retryDelay } = options;

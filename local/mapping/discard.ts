@@ -30,10 +30,11 @@ function firstOfAge(batch: Batch, maximumRecordAgeMs: number): ReadonlyMap<numbe
   return new Map(first.filter((entry): entry is readonly [number, number] => entry[1] !== undefined));
 }
 
-/** Gives records up: to the destination until it takes them, then they are committed. Both are false or undefined if stopped. */
+/** Gives records up: to the destination, until it takes them, then they are committed. */
 export function createDiscard(options: DiscardOptions) {
   const { topic, maximumRecordAgeMs, onFailure, commit, backOff } = options;
 
+  /** False when stopped before the destination took them. */
   const giveUp = async (batch: Batch, error: Error, condition: FailedBatch['condition']): Promise<boolean> => {
     const failed = { event: toKafkaEvent(topic, batch), error, condition };
     for (let failures = 1; onFailure; failures++) {
@@ -49,7 +50,7 @@ export function createDiscard(options: DiscardOptions) {
     await commit(batch);
     return true;
   };
-  /** What of a batch is young enough. Only the oldest are looked at: behind a young record all wait for it. */
+  /** What is left without the oldest records, undefined when stopped; behind a young one all wait for it. */
   const withoutExpired = async (batch: Batch): Promise<Batch | undefined> => {
     if (maximumRecordAgeMs === Infinity) return batch;
     const [expired, rest] = splitAt(batch, firstOfAge(batch, maximumRecordAgeMs));

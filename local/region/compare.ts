@@ -1,6 +1,6 @@
 import { openConnection, withConnection } from './connection.ts';
 import type { Region } from './database.ts';
-import { fingerprint, rowHashes, type TableFingerprint } from './fingerprint.ts';
+import { contentOf, fingerprint, rowHashes, type TableFingerprint } from './fingerprint.ts';
 
 export type Comparison = {
   /** Are all regions equal in every table? */
@@ -35,16 +35,12 @@ const fingerprintsOf = ({ url }: Region, tables: readonly string[]): Promise<Tab
   });
 
 async function explain(table: string, one: Region, other: Region): Promise<string[]> {
-  const dot = table.indexOf('.');
-  const schemas = [table.slice(0, dot), `concord_${table.slice(0, dot)}`];
   const connections = [one, other].map(({ url }) => openConnection(url()));
+  const contents = await Promise.all(connections.map((sql) => contentOf(sql, table)));
   const lines = [`${table} differs between ${one.name} and ${other.name}`];
-  for (const schema of schemas) {
-    const [a, b] = await Promise.all(connections.map((sql) => rowHashes(sql, schema, table.slice(dot + 1))));
-    lines.push(
-      ...onlyIn(a, b, `  only in ${one.name}, ${schema}`),
-      ...onlyIn(b, a, `  only in ${other.name}, ${schema}`),
-    );
+  for (const kind of ['rows', 'tombstones'] as const) {
+    const [a, b] = await Promise.all(connections.map((sql, index) => rowHashes(sql, contents[index]?.[kind] ?? '')));
+    lines.push(...onlyIn(a, b, `  ${kind} only in ${one.name}`), ...onlyIn(b, a, `  ${kind} only in ${other.name}`));
   }
   await Promise.all(connections.map((sql) => sql.end({ timeout: 1 })));
   return lines;

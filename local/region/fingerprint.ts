@@ -15,38 +15,58 @@ const NOT_COMPARED = '_local';
 
 /**
  * Hashes the whole content of a table and of its tombstones: every column's text, stamps included, in an order that
- * depends on nothing but that text. Deliberately shares no code with what it checks, and runs as `postgres`.
+ * depends on nothing but that text. A tombstone under a newer live row is left out: whether it is kept depends on what
+ * arrived together. Deliberately shares no code with what it checks, and runs as `postgres`.
  */
 export async function fingerprint(sql: Sql, table: string): Promise<TableFingerprint> {
-  const dot = table.indexOf('.');
-  const [schema, name] = [table.slice(0, dot), table.slice(dot + 1)];
-  const [rows, tombstones] = [await hashOf(sql, schema, name), await hashOf(sql, `concord_${schema}`, name)];
-  return { table, rows: rows.count, tombstones: tombstones.count, hash: `${rows.hash} ${tombstones.hash}` };
+  const { rows, tombstones } = await contentOf(sql, table);
+  const [live, dead] = [await hashOf(sql, rows), await hashOf(sql, tombstones)];
+  return { table, rows: live.count, tombstones: dead.count, hash: `${live.hash} ${dead.hash}` };
 }
 
-/** The hash of every row by its own text, to show which rows differ. */
-export async function rowHashes(sql: Sql, schema: string, table: string): Promise<Map<string, string>> {
+/** Queries for what is compared of a table: its rows, and its tombstones. */
+export async function contentOf(sql: Sql, table: string): Promise<{ rows: string; tombstones: string }> {
+  const dot = table.indexOf('.');
+  const [schema, name] = [table.slice(0, dot), table.slice(dot + 1)];
+  const rows = `${quote(schema)}.${quote(name)}`;
+  const tombstones = `${quote(`concord_${schema}`)}.${quote(name)}`;
+  const key = await keyOf(sql, rows);
+  const sameKey = key.map((column) => `t.${quote(column)} = b.${quote(column)}`).join(' and ');
+  const overruled = `select from ${rows} t where ${sameKey}
+    and (t._last_updated, t._source_region) > (b._last_updated, b._source_region)`;
+  return {
+    rows: `select ${await columnsOf(sql, rows, 't')} from ${rows} t`,
+    tombstones: `select ${await columnsOf(sql, tombstones, 'b')} from ${tombstones} b where not exists (${overruled})`,
+  };
+}
+
+/** Every row of a query by the hash of its text, to show which ones differ. */
+export async function rowHashes(sql: Sql, query: string): Promise<Map<string, string>> {
   const rows = await sql.unsafe<{ hash: string; text: string }[]>(
-    `select md5(r::text) as hash, r::text as text from (${await comparedRows(sql, schema, table)}) r`,
+    `select md5(r::text) as hash, r::text as text from (${query}) r`,
   );
   return new Map(rows.map(({ hash, text }) => [hash, text]));
 }
 
-async function hashOf(sql: Sql, schema: string, table: string): Promise<{ count: number; hash: string }> {
+async function hashOf(sql: Sql, query: string): Promise<{ count: number; hash: string }> {
   const [row] = await sql.unsafe<{ count: number; hash: string }[]>(
     `select count(*)::int as count, md5(coalesce(string_agg(md5(r::text), '' order by md5(r::text) collate "C"), '')) as hash
-     from (${await comparedRows(sql, schema, table)}) r`,
+     from (${query}) r`,
   );
   return row ?? { count: 0, hash: '' };
 }
 
 /** Columns by name: their order may differ between databases that were migrated differently. */
-async function comparedRows(sql: Sql, schema: string, table: string): Promise<string> {
+async function columnsOf(sql: Sql, relation: string, alias: string): Promise<string> {
   const columns = await sql<{ name: string }[]>`
-    select a.attname as name from pg_attribute a join pg_class c on c.oid = a.attrelid
-    join pg_namespace n on n.oid = c.relnamespace
-    where n.nspname = ${schema} and c.relname = ${table} and a.attnum > 0 and not a.attisdropped
-      and a.attname <> ${NOT_COMPARED} order by a.attname collate "C"`;
-  if (columns.length === 0) throw new Error(`${schema}.${table} does not exist`);
-  return `select ${columns.map(({ name }) => quote(name)).join(', ')} from ${quote(schema)}.${quote(table)}`;
+    select attname as name from pg_attribute where attrelid = ${relation}::text::regclass and attnum > 0
+      and not attisdropped and attname <> ${NOT_COMPARED} order by attname collate "C"`;
+  return columns.map(({ name }) => `${alias}.${quote(name)}`).join(', ');
+}
+
+async function keyOf(sql: Sql, relation: string): Promise<string[]> {
+  const columns = await sql<{ name: string }[]>`
+    select a.attname as name from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
+    where i.indrelid = ${relation}::text::regclass and i.indisprimary`;
+  return columns.map(({ name }) => name);
 }

@@ -4,7 +4,7 @@ import type { Log } from '../log/log.ts';
 import type { Environment } from '../mapping/environment.ts';
 import { logSource, type Mapping, startMapping } from '../mapping/event-source-mapping.ts';
 import { type ApplyEnvironmentOptions, applyEnvironment } from './apply-environment.ts';
-import { committedUs, type LagHistogram } from './lag.ts';
+import { committedUs } from './lag.ts';
 
 /** The way of one region's changes into another: an event source mapping and the function it invokes. */
 export type Link = {
@@ -21,16 +21,19 @@ export type Link = {
 export type LinkOptions = Omit<ApplyEnvironmentOptions, 'onCommit'> & {
   readonly from: string;
   readonly log: Log;
-  readonly lag: LagHistogram;
+  /** Told of every record how long it took, ms. */
+  readonly addLag: (lagMs: number) => void;
   /** Records per batch, at most. */
   readonly batchSize: number;
+  /** How long a batch may gather, ms. */
+  readonly batchWindowMs: number;
 };
 
 /** Lambda waits longer before a retry; here somebody is watching. */
 const RETRY_DELAY = { minMs: 50, maxMs: 2000 };
 
 export async function startLink(options: LinkOptions): Promise<Link> {
-  const { region, from, log, lag, batchSize } = options;
+  const { region, from, log, addLag, batchSize, batchWindowMs } = options;
   let [isPaused, countFromUs, committedAtMs] = [false, 0, 0];
   const environment = applyEnvironment({
     ...options,
@@ -41,11 +44,11 @@ export async function startLink(options: LinkOptions): Promise<Link> {
   const invoke = async (event: KafkaEvent): Promise<unknown> => {
     committedAtMs = 0;
     const response = await environment.invoke(event);
-    countLags(event, committedAtMs || Date.now(), countFromUs, lag);
+    countLags(event, committedAtMs || Date.now(), countFromUs, addLag);
     return response;
   };
   const source = logSource(log, topicOf(from), region.name);
-  const limits = { batchSize, concurrency: 1, retryDelay: RETRY_DELAY };
+  const limits = { batchSize, batchWindowMs, concurrency: 1, retryDelay: RETRY_DELAY };
   const mapping = await startMapping({ source, invoke, ...limits, reportBatchItemFailures: true });
   return {
     into: region.name,
@@ -70,9 +73,9 @@ export async function startLink(options: LinkOptions): Promise<Link> {
 }
 
 /** What was written while the link was cut says how long the cut was, not how quick replication is: it is left out. */
-function countLags(event: KafkaEvent, appliedAtMs: number, countFromUs: number, lag: LagHistogram): void {
+function countLags(event: KafkaEvent, appliedAtMs: number, countFromUs: number, addLag: LinkOptions['addLag']): void {
   for (const { value } of recordsOf(event)) {
     const us = committedUs(value);
-    if (us !== undefined && us >= countFromUs) lag.add(appliedAtMs - us / 1000);
+    if (us !== undefined && us >= countFromUs) addLag(appliedAtMs - us / 1000);
   }
 }

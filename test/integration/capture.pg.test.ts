@@ -1,67 +1,12 @@
 import assert from 'node:assert/strict';
-import { afterEach, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type postgres from 'postgres';
-import type { Capture } from '../../local/capture/capture.ts';
-import { parseLsn } from '../../local/capture/lsn.ts';
 import { createLog } from '../../local/log/log.ts';
 import type { PostgresVersion } from '../../local/postgres/binaries.ts';
-import {
-  captureInto,
-  catchUp,
-  createSink,
-  dropSlots,
-  type Event,
-  PUBLICATION,
-  REGION,
-  type Sink,
-  until,
-} from '../support/capture.ts';
-import { createDatabase, type TestDatabase, useCluster } from '../support/cluster.ts';
-
-type Scene = { database: TestDatabase; sql: postgres.Sql; sink: Sink; capture: Capture };
-
-const TABLES = `
-  create table users (id bigint primary key, name text, active boolean, _local boolean not null default true);
-  alter table users replica identity full;
-  create table unpublished (id bigint);
-  create publication ${PUBLICATION} for table users where (_local) with (publish = 'insert, update');`;
-
-const named = (events: readonly Event[]): string[] => events.map((event) => `${event.__op} ${event.id} ${event.name}`);
-const confirmedLsn = async (sql: postgres.Sql, database: TestDatabase): Promise<bigint> => {
-  const [slot] = await sql`
-    select confirmed_flush_lsn::text as lsn from pg_replication_slots where slot_name = ${`concord_${database.name}`}`;
-  return parseLsn(slot?.lsn);
-};
-const currentLsn = async (sql: postgres.Sql): Promise<bigint> => {
-  const [row] = await sql`select pg_current_wal_lsn()::text as lsn`;
-  return parseLsn(row?.lsn);
-};
-/** The capture's walsender, while it streams. */
-const sender = (sql: postgres.Sql, database: TestDatabase) => sql<{ pid: number; waits: string }[]>`
-  select a.pid, a.wait_event as waits
-    from pg_stat_activity a join pg_replication_slots s on s.active_pid = a.pid
-   where s.slot_name = ${`concord_${database.name}`}`;
+import { captureInto, catchUp, PUBLICATION, REGION, summaries, useCaptures } from '../support/capture.ts';
 
 function captureTests(version: PostgresVersion): void {
-  const cluster = useCluster(version);
-  afterEach(async () => dropSlots((await cluster()).url()));
-
-  async function setUp(ddl = TABLES): Promise<Omit<Scene, 'capture'>> {
-    const database = await createDatabase(await cluster());
-    const sql = database.connect();
-    await sql.unsafe(ddl);
-    return { database, sql, sink: createSink() };
-  }
-  /** Starts a capture, runs the writes, waits for their events and stops. */
-  async function captured(write: (scene: Scene) => Promise<unknown>, ddl?: string): Promise<Sink> {
-    const { database, sql, sink } = await setUp(ddl);
-    const capture = await captureInto(sink, database);
-    await write({ database, sql, sink, capture });
-    await catchUp(capture, sql);
-    await capture.stop();
-    assert.deepEqual(sink.errors, []);
-    return sink;
-  }
+  const { setUp, captured } = useCaptures(version);
 
   test('the event is the one that Debezium would make', async () => {
     let expected: postgres.Row | undefined;
@@ -97,7 +42,7 @@ function captureTests(version: PostgresVersion): void {
       await sql`delete from users where id = 1`;
       await sql`truncate users`;
     });
-    assert.deepEqual(named(sink.events()), ['c 1 inserted', 'c 2 inserted', 'u 1 local to local', `c 3 ${long}`]);
+    assert.deepEqual(summaries(sink.events()), ['c 1 inserted', 'c 2 inserted', 'u 1 local to local', `c 3 ${long}`]);
   });
 
   test('local, applied, local, applied on one row loses nothing', async () => {
@@ -106,7 +51,7 @@ function captureTests(version: PostgresVersion): void {
         await sql`insert into users values (1, ${`turn ${turn}`}, null, ${local})
                   on conflict (id) do update set name = excluded.name, _local = excluded._local`;
     });
-    assert.deepEqual(named(sink.events()), ['c 1 turn 0', 'c 1 turn 2']);
+    assert.deepEqual(summaries(sink.events()), ['c 1 turn 0', 'c 1 turn 2']);
   });
 
   test('transactions arrive whole and in commit order, even where that is not the order of their LSNs', async () => {
@@ -172,7 +117,7 @@ function captureTests(version: PostgresVersion): void {
       await sql`insert into users values (1, 'moves')`;
       await sql`update users set id = 2`;
     });
-    assert.deepEqual(named(sink.events()), ['c 1 moves', 'c 2 moves']);
+    assert.deepEqual(summaries(sink.events()), ['c 1 moves', 'c 2 moves']);
   });
 
   test('partitions appear as their root', async () => {
@@ -190,7 +135,7 @@ function captureTests(version: PostgresVersion): void {
        create publication ${PUBLICATION} for table events
          with (publish = 'insert, update', publish_via_partition_root);`,
     );
-    assert.deepEqual(named(sink.events()), ['c 2 a', 'c 12 b', 'u 12 c']);
+    assert.deepEqual(summaries(sink.events()), ['c 2 a', 'c 12 b', 'u 12 c']);
     assert.deepEqual(
       sink.records().map((record) => record.key),
       ['{"id":"2","_table":"public.events"}', ...Array(2).fill('{"id":"12","_table":"public.events"}')],
@@ -236,165 +181,6 @@ function captureTests(version: PostgresVersion): void {
     await capture.stop();
     const [event] = sink.events();
     assert.deepEqual([event?.at, event?.b, event?.i], ['21/11/2026 16:04:02.5 JST', 'a\\000', 'P1DT2H']);
-  });
-
-  test('an idle slot moves with writes that are not published', async () => {
-    const { database, sql, sink } = await setUp();
-    const capture = await captureInto(sink, database);
-    await sql`insert into unpublished select generate_series(1, 1000)`;
-    const lsn = await currentLsn(sql);
-    await capture.caughtUpTo(lsn);
-    await capture.stop();
-    assert.deepEqual(sink.appends, []);
-    assert.ok((await confirmedLsn(sql, database)) >= lsn);
-  });
-
-  test('stop acknowledges what was appended; the next capture goes on behind it', async () => {
-    const { database, sql, sink } = await setUp();
-    const first = await captureInto(sink, database);
-    await sql`insert into users values (1, 'first')`;
-    await catchUp(first, sql);
-    await first.stop();
-    assert.equal((await sender(sql, database)).length, 0);
-    assert.deepEqual(
-      { ...first.status(), lastCommitAt: undefined, receivedLsn: 0n },
-      {
-        ...{ connected: false, receivedLsn: 0n, lastCommitAt: undefined, eventsEmitted: 1 },
-        acknowledgedLsn: await confirmedLsn(sql, database),
-      },
-    );
-    await sql`insert into users values (2, 'between')`;
-    const second = await captureInto(sink, database, { createSlot: false });
-    await sql`insert into users values (3, 'second')`;
-    await catchUp(second, sql);
-    await second.stop();
-    assert.deepEqual(named(sink.events()), ['c 1 first', 'c 2 between', 'c 3 second']);
-  });
-
-  test('nothing is acknowledged before it is appended: what the log refuses comes again', async () => {
-    const { database, sql, sink } = await setUp();
-    const taken = Promise.withResolvers<void>();
-    const verdict = Promise.withResolvers<void>();
-    const capture = await captureInto(sink, database, {
-      append: (records) => {
-        sink.appends.push([...records]);
-        taken.resolve();
-        return verdict.promise;
-      },
-    });
-    await sql`insert into users values (1, 'a')`;
-    const lsn = await currentLsn(sql);
-    await taken.promise;
-    await until(async () => (await sender(sql, database)).length === 1);
-    assert.ok((await confirmedLsn(sql, database)) < lsn);
-    verdict.reject(new Error('log is gone'));
-    await until(() => sink.errors.length > 0);
-    const stopping = capture.stop();
-    await stopping;
-    assert.match(String(sink.errors[0]), /log is gone/);
-    assert.ok((await confirmedLsn(sql, database)) < lsn);
-
-    const retry = await captureInto(sink, database);
-    await retry.caughtUpTo(lsn);
-    await retry.stop();
-    assert.deepEqual(named(sink.events()).at(-1), 'c 1 a');
-    assert.ok((await confirmedLsn(sql, database)) >= lsn);
-  });
-
-  test('a connection that is cut while an append is in flight is opened again after it, without a gap', async () => {
-    const { database, sql, sink } = await setUp();
-    const release = Promise.withResolvers<void>();
-    let inFlight = 0;
-    const capture = await captureInto(sink, database, {
-      append: async (records) => {
-        assert.equal(++inFlight, 1, 'two appends at once');
-        await release.promise;
-        sink.appends.push([...records]);
-        inFlight--;
-      },
-    });
-    await sql`insert into users values (1, 'a')`;
-    await until(() => inFlight === 1);
-    const [cut] = await sender(sql, database);
-    await sql`select pg_terminate_backend(${cut?.pid ?? 0})`;
-    await sql`insert into users values (2, 'b')`;
-    await until(async () => (await sender(sql, database)).length === 0);
-    release.resolve();
-    await catchUp(capture, sql);
-    await capture.stop();
-    assert.equal(sink.errors.length, 1);
-    assert.deepEqual(named(sink.events()), ['c 1 a', 'c 1 a', 'c 2 b']);
-  });
-
-  test('a log that is slow holds the server back', async () => {
-    const { database, sql, sink } = await setUp();
-    const release = Promise.withResolvers<void>();
-    const capture = await captureInto(sink, database, {
-      append: async (records) => {
-        await release.promise;
-        sink.appends.push([...records]);
-      },
-    });
-    await sql`insert into users values (0, 'first')`;
-    for (let i = 1; i <= 40; i++) await sql`insert into users values (${i}, repeat('x', 1000000))`;
-    await until(async () => (await sender(sql, database))[0]?.waits === 'WalSenderWriteData');
-    assert.equal(sink.appends.length, 0);
-    assert.equal(capture.status().connected, true);
-    release.resolve();
-    await catchUp(capture, sql);
-    await capture.stop();
-    assert.deepEqual(
-      sink.events().map((event) => event.id),
-      Array.from({ length: 41 }, (_, i) => String(i)),
-    );
-    assert.deepEqual(sink.errors, []);
-  });
-
-  test('PostgreSQL killed and restarted: the stream goes on from the slot, duplicates but no gaps', async () => {
-    const { database, sql, sink } = await setUp();
-    const capture = await captureInto(sink, database);
-    for (const mode of ['kill', 'immediate', 'fast'] as const) {
-      const from = sink.events().length;
-      await sql`insert into users select id, ${mode} from generate_series(1, 300) id on conflict (id) do update set name = excluded.name`;
-      await until(() => sink.events().length > from);
-      if (mode === 'kill') await (await cluster()).kill();
-      await (await cluster()).restart(mode === 'kill' ? {} : { mode });
-      await sql`insert into users values (301, ${mode}) on conflict (id) do update set name = excluded.name`;
-      await catchUp(capture, sql);
-      const after = sink.events().filter((event) => event.name === mode);
-      assert.deepEqual(new Set(after.map((event) => event.id)).size, 301, mode);
-      assert.equal(after.at(-1)?.id, '301');
-    }
-    await capture.stop();
-    assert.ok(sink.errors.length >= 3);
-  });
-
-  test('a slot that was dropped is reported and never created again behind one’s back', async () => {
-    const { database, sql, sink } = await setUp();
-    const capture = await captureInto(sink, database);
-    await until(async () => (await sender(sql, database)).length === 1);
-    const [active] = await sender(sql, database);
-    await sql`select pg_terminate_backend(${active?.pid ?? 0})`;
-    await until(async () =>
-      sql`select pg_drop_replication_slot(slot_name) from pg_replication_slots
-           where slot_name = ${`concord_${database.name}`} and not active`.then(
-        (rows) => rows.length === 1,
-        () => false,
-      ),
-    );
-    await until(() => sink.errors.some((error) => /does not exist/.test(String(error))));
-    const waiting = assert.rejects(capture.caughtUpTo('FFFF/0'), /stopped/);
-    await capture.stop();
-    await waiting;
-    await assert.rejects(capture.caughtUpTo('0/1'), /stopped/);
-  });
-
-  test('start refuses a missing publication, a missing slot and a missing database', async () => {
-    const { database, sql, sink } = await setUp();
-    await assert.rejects(captureInto(sink, database, { createSlot: false }), /slot .* does not exist/);
-    await sql.unsafe(`drop publication ${PUBLICATION}`);
-    await assert.rejects(captureInto(sink, database), /publication 'concord' does not exist/);
-    await assert.rejects(captureInto(sink, database, { address: (await cluster()).url('nowhere') }), /nowhere/);
   });
 
   test('the log takes the events: one row stays in one partition', async () => {

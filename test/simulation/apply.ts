@@ -2,6 +2,7 @@ import type { Conflict } from '@concord/conflict';
 import { regionOfTopic } from '@concord/events';
 import { balances, progressOf, tallyOf } from '@concord/idempotency';
 import type { Change } from '../../functions/apply/change.ts';
+import { collapse } from '../../functions/apply/collapse.ts';
 import { idOf, keyName } from './history.ts';
 import { checkLabel, checkOverwritten, checkStep, checkWatermark } from './invariants.ts';
 import { conflictId, type Position, type Region, slotOf } from './region.ts';
@@ -20,7 +21,8 @@ export type Batch = {
 
 /** Runs a batch to its commit. A row whose key has an insert in flight waits for it. */
 export function applyBatch(world: World, region: Region, batch: Batch): Staged {
-  for (const change of batch.changes) if (change.kind === 'row') waitFor(world, region, change);
+  if (region.inFlight.size > 0)
+    for (const { winner } of collapse(batch.changes)) if (winner.kind === 'row') waitFor(world, region, winner);
   const staged = stage((key) => slotOf(region, key), batch.changes);
   checkAccounting(batch, staged);
   logConflicts(world, region, staged.conflicts);

@@ -61,18 +61,20 @@ function clocksOf(random: Random, regions: number): (region: number) => number {
   };
 }
 
-/** The schedule of a seed: 4–12 writes, 20–60 deliveries and now and then trouble. */
+/** The schedule of a seed: 5–12 writes, 20–60 deliveries and now and then trouble. */
 export function scheduleOf(seed: number): Schedule {
   const random = randomFrom(seed);
   const regions = random.between(2, REGION_NAMES.length);
   const keys = Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, () => ({ bottom: random.chance(0.2) }));
   const world = { seed, regions, partitions: random.between(1, 2), keys };
   const clock = clocksOf(random, regions);
-  const writes = Array.from({ length: random.between(4, 12) }, () => writeStep(random, world, clock));
+  const openShare = random.pick([0, 0.1, 0.6]);
+  const writes = Array.from({ length: random.between(5, 12) }, () => writeStep(random, world, clock, openShare));
   const deliveries = Array.from({ length: random.between(20, 60) }, () => deliveryStep(random, world));
   const trouble = Array.from({ length: random.between(0, 8) }, () => troubleStep(random, world));
   const ends = writes.filter((step) => step.do === 'begin').map((step) => endStep(random, step));
-  return { ...world, steps: interleaved(random, writes, random.shuffled([...deliveries, ...trouble, ...ends])) };
+  const steps = interleaved(random, writes, random.shuffled([...deliveries, ...trouble, ...ends]));
+  return { ...world, steps: random.chance(0.1) ? interleaved(random, race(random, world, clock), steps) : steps };
 }
 
 type Frame = Omit<Schedule, 'steps'>;
@@ -88,12 +90,31 @@ function interleaved(random: Random, writes: readonly Step[], others: readonly S
   return steps;
 }
 
-/** A fifth of the inserts stay open over the next few writes. */
-function writeStep(random: Random, { regions, keys }: Frame, clock: (region: number) => number): WriteStep {
+/** `openShare` of the writes are inserts that stay open while others go on. */
+function writeStep(
+  random: Random,
+  { regions, keys }: Frame,
+  clock: (region: number) => number,
+  openShare: number,
+): WriteStep {
   const [region, key] = [random.below(regions), random.below(keys.length)];
   const step = { region, key, clock: clock(region) };
-  if (random.chance(0.2)) return { do: 'begin', ...step };
+  if (random.chance(openShare)) return { do: 'begin', ...step };
   return { do: random.chance(0.35) ? 'delete' : 'put', ...step };
+}
+
+/** What chance alone seldom makes: a tombstone arrives while an insert of its key, stamped before, is open. */
+function race(random: Random, { regions, partitions, keys }: Frame, clock: (region: number) => number): Step[] {
+  const [here, there] = random.shuffled(Array.from({ length: regions }, (_, region) => region)) as [number, number];
+  const key = random.below(keys.length);
+  const slices = Array.from({ length: partitions }, (_, partition) => ({ source: there, partition, max: 8 }));
+  return [
+    { do: 'put', region: there, key, clock: clock(there) },
+    { do: 'begin', region: here, key, clock: clock(here) },
+    { do: 'delete', region: there, key, clock: clock(there) },
+    { do: 'poll', region: here, slices, fate: 'commit', park: null },
+    { do: 'commit', region: here, key },
+  ];
 }
 
 const endStep = (random: Random, { region, key }: WriteStep): EndStep => ({

@@ -114,6 +114,7 @@ async function run({ counts, late, reactions, ...options }: Scenario): Promise<v
   }
 }
 
+/** A failure tells the seed and the path of the smallest scenario: pass both to `fc.assert` to replay it. */
 test('whatever a function does, each partition is handled in order, one batch at a time, and to the end', async () => {
   await fc.assert(fc.asyncProperty(scenario, run), { numRuns: 200 });
 });

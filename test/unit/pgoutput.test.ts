@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { CONNECTOR_FIELDS, isChangeEvent } from '@concord/events';
+import { CONNECTOR_FIELDS, isChangeEvent, UNAVAILABLE } from '@concord/events';
 import sample from '../../events/change.sample.json' with { type: 'json' };
-import { eventKey, eventValue, shapeOf, UNAVAILABLE, updateOf } from '../../local/capture/event.ts';
+import { eventKey, eventValue, shapeOf, updateOf } from '../../local/capture/event.ts';
 import { formatLsn, parseLsn } from '../../local/capture/lsn.ts';
 import { type PgoutputMessage, pgoutputDecoder, type Relation } from '../../local/capture/pgoutput.ts';
 import { asksForReply, readStreamMessage, statusUpdate } from '../../local/capture/replication-stream.ts';

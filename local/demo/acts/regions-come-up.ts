@@ -1,0 +1,38 @@
+import { readFile } from 'node:fs/promises';
+import { regionNames } from '../../region/names.ts';
+import { makeTemplate } from '../../region/template.ts';
+import { type Regions, startRegions } from '../../region.ts';
+import type { Screen } from '../screen/screen.ts';
+import { FRAGILE } from '../story.ts';
+
+const SCHEMA = new URL('../shop.sql', import.meta.url);
+export const TABLES = ['public.users', 'public.products', 'public.orders'];
+
+/** One transaction per link ten times a second leaves the processor to the clients. */
+const BATCH_WINDOW_MS = 50;
+
+/** One PostgreSQL per region with the schema of a shop, enrolled and replicating. */
+export async function regionsComeUp(count: number, screen: Screen): Promise<Regions> {
+  const startedAtMs = performance.now();
+  const names = regionNames(count);
+  screen.act(`${count} regions come up, each with a PostgreSQL of its own`);
+  const schema = await readFile(SCHEMA, 'utf8');
+  const { template } = await makeTemplate({
+    database: 'shop',
+    load: (sql) => sql.unsafe(schema).simple(),
+  });
+  const isFragile = (into: string, from: string): boolean =>
+    into === names[FRAGILE.into] && from === names[FRAGILE.from];
+  const regions = await startRegions({
+    regions: names,
+    template,
+    tables: TABLES,
+    batchWindowMs: BATCH_WINDOW_MS,
+    place: (into, from) => (isFragile(into, from) ? 'child' : 'process'),
+    onWarning: (message) => screen.say(message),
+  });
+  await template.remove();
+  const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
+  screen.say(`${names.join(', ')}: up and replicating after ${seconds} s`);
+  return regions;
+}

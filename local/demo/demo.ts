@@ -1,0 +1,70 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { onCleanup } from '../postgres/cleanup.ts';
+import { removeLeftovers } from '../postgres/leftovers.ts';
+import type { Regions } from '../region.ts';
+import { allIsCompared } from './acts/comparison.ts';
+import { aRegionIsCutOff } from './acts/cut-off.ts';
+import { everyoneWrites } from './acts/everyone-writes.ts';
+import { anApplyIsKilled } from './acts/kill.ts';
+import { poisonArrives } from './acts/poison.ts';
+import { regionsComeUp } from './acts/regions-come-up.ts';
+import { showProgress } from './progress.ts';
+import type { Screen } from './screen/screen.ts';
+import type { Story } from './story.ts';
+import type { Verdict } from './verdict.ts';
+import { startWriters } from './writers.ts';
+
+export type DemoOptions = {
+  readonly regions: number;
+  /** How long the clients write. */
+  readonly seconds: number;
+  readonly seed: number;
+  /** Stay up after the verdict, until a signal. */
+  readonly keep: boolean;
+};
+
+/** Tells the story of Concord in one run. Resolves to what it found; clusters are gone by then, unless they are kept. */
+export async function runDemo(options: DemoOptions, screen: Screen): Promise<Verdict> {
+  onCleanup({ stop: async () => screen.close(), kill: screen.close });
+  await sweep(screen);
+  const regions = await regionsComeUp(options.regions, screen);
+  const verdict = await tell(regions, options, screen);
+  if (options.keep) await keep(regions, screen);
+  await regions.stop();
+  return verdict;
+}
+
+/** The acts while clients write, one after the other, and the verdict. */
+async function tell(regions: Regions, { seconds, seed }: DemoOptions, screen: Screen): Promise<Verdict> {
+  const startedAtMs = performance.now();
+  const writers = startWriters(regions, seed);
+  const progress = showProgress(regions, writers, screen);
+  const moment = (share: number): Promise<void> =>
+    delay(Math.max(0, startedAtMs + share * seconds * 1000 - performance.now()));
+  const story: Story = { regions, writers, screen, moment };
+  everyoneWrites(screen);
+  await aRegionIsCutOff(story);
+  await anApplyIsKilled(story);
+  await poisonArrives(story);
+  await moment(1);
+  const verdict = await allIsCompared(regions, writers, screen, startedAtMs);
+  await progress.stop();
+  screen.verdict(verdict);
+  return verdict;
+}
+
+/** What earlier runs left behind when they were killed. */
+async function sweep(screen: Screen): Promise<void> {
+  for (const { leftover, problem } of await removeLeftovers())
+    screen.say(
+      problem === null
+        ? `removed what process ${leftover.ownerPid} had left behind: ${leftover.postmasters.length} servers, ${leftover.directory}`
+        : `could not remove ${leftover.directory}: ${problem}`,
+    );
+}
+
+async function keep(regions: Regions, screen: Screen): Promise<never> {
+  screen.act('Everything stays up until Ctrl-C');
+  for (const { name, url } of regions.all) screen.say(`${name.padEnd(16)} psql ${url()}`);
+  return new Promise(() => undefined);
+}

@@ -1,0 +1,17 @@
+import type { Verdict } from '../verdict.ts';
+import { formatCount, formatMs } from './screen.ts';
+
+/** The end of the story, for a person. */
+export function verdictLines(verdict: Verdict): string[] {
+  const { received, applied, superseded, held, parked } = verdict;
+  const outcome = verdict.verdict === 'equal' ? 'EQUAL' : 'DIVERGED';
+  return [
+    '',
+    `${outcome}: ${verdict.regions} regions, ${formatCount(verdict.rows)} rows each`,
+    `  ${formatCount(received)} changes received = ${formatCount(applied)} applied + ${formatCount(superseded)} superseded` +
+      ` + ${formatCount(held)} held + ${formatCount(parked)} parked`,
+    `  ${formatCount(verdict.conflicts)} conflicts, every loser in concord.conflict`,
+    `  ${formatCount(verdict.appliedPerSecond)} applied/s, lag from commit to commit ${formatMs(verdict.lagMsP50)}, p99 ${formatMs(verdict.lagMsP99)}`,
+    ...verdict.explanation.map((line) => `  ${line}`),
+  ];
+}
