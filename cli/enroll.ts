@@ -72,7 +72,7 @@ async function enrollRegion(
   topology: Topology,
 ): Promise<EnrollReport & { findings: readonly Finding[] }> {
   const lockTimeoutMs = Number(options.lockTimeout);
-  if (!Number.isInteger(lockTimeoutMs) || lockTimeoutMs < 0)
+  if (!Number.isInteger(lockTimeoutMs) || lockTimeoutMs < 1)
     throw new Failure(`--lock-timeout ${options.lockTimeout} is not a number of milliseconds`, 'for example 5000', 2);
   const elsewhere = await greatestIdsOf(options.other, topology);
   return withDatabase(options.url, async (sql) => {

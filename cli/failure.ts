@@ -21,12 +21,13 @@ const HINTS: Readonly<Record<string, string>> = {
   '55P03': 'a transaction holds a lock on the table; see pg_stat_activity, or raise --lock-timeout',
 };
 
-/** Never prints a password: it can only be in a URL. */
-const withoutPasswords = (text: string): string => text.replace(/(:\/\/[^:/@\s]*):[^@\s]*@/g, '$1:***@');
+/** Nothing that is printed may hold a password; it can only be in a URL, and may itself hold an `@`. */
+export const withoutPasswords = (text: string): string => text.replace(/(:\/\/[^:/@\s]*):\S*@/g, '$1:***@');
 
 /** What an error says to a person; unknown ones say what they say. */
 export function explain(error: unknown): { message: string; hint: string | undefined; exitCode: number } {
-  if (error instanceof Failure) return { message: error.message, hint: error.hint, exitCode: error.exitCode };
+  if (error instanceof Failure)
+    return { message: withoutPasswords(error.message), hint: error.hint, exitCode: error.exitCode };
   const { code, message } = error as { code?: string; message?: string };
   const text = message === undefined || message === '' ? String(code ?? error) : message;
   return { message: withoutPasswords(text), hint: code === undefined ? undefined : HINTS[code], exitCode: 1 };

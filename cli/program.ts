@@ -1,5 +1,8 @@
 import { Command } from 'commander';
+import { addDemo } from './demo.ts';
 import { addEnroll } from './enroll.ts';
+import { withoutPasswords } from './failure.ts';
+import { addLocal } from './local.ts';
 import { addPreflight } from './preflight.ts';
 import { addStatus } from './status.ts';
 
@@ -7,10 +10,13 @@ import { addStatus } from './status.ts';
 export function makeProgram(): Command {
   const program = new Command('concord')
     .description('Keeps PostgreSQL databases in several regions equal while every one of them takes writes.')
+    .configureOutput({ outputError: (text, write) => write(withoutPasswords(text)) })
     .showHelpAfterError('(see concord --help)')
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
   addPreflight(program);
   addEnroll(program);
   addStatus(program);
+  addLocal(program);
+  addDemo(program);
   return program;
 }

@@ -32,7 +32,9 @@ export const ChangeEvent = Type.Object(
     }),
     _source_region: Type.String({ pattern: `^${REGION_KEY}$` }),
     _tx_id: Digits,
-    _version_vector: Type.String({ pattern: `^\\{(?:"${REGION_KEY}": ?[0-9]{1,16}(?:, ?(?=")|(?=\\})))*\\}$` }),
+    _version_vector: Type.String({
+      pattern: `^\\{(?:"${REGION_KEY}": ?(?:0|[1-9][0-9]{0,15})(?:, ?(?=")|(?=\\})))*\\}$`,
+    }),
     _local: Type.Union([Type.Literal('true'), Type.Literal('t')]),
     __op: Type.Union([Type.Literal('c'), Type.Literal('u'), Type.Literal('r')]),
     __t: Type.String({ minLength: 1 }),

@@ -1,19 +1,18 @@
 import { isInternalTopic, type KafkaRecord } from '@concord/events';
 import { progressOf, type Tally } from '@concord/idempotency';
 import type { ApplyOptions } from './apply.ts';
-import { type Batch, CatalogueChanged, type Mode, writeBatch } from './batch.ts';
-import { type Catalogue, readCatalogue } from './catalogue-cache.ts';
+import { type Batch, type Mode, writeBatch } from './batch.ts';
+import { type Catalogue, CatalogueChanged, readCatalogue } from './catalogue-cache.ts';
 import type { Change, Refusal } from './change.ts';
 import { decodeChange } from './decode.ts';
 import type { ReasonCode } from './reasons.ts';
 import { retryParked } from './retry.ts';
 import { readLeftovers, settle } from './settle.ts';
+import { slicesOf } from './slices.ts';
 import { meaningOf } from './sqlstate.ts';
 
 /** A transaction that keeps losing races (deadlocks with the application) is given back to the event source after this. */
 const MAX_RACES = 10;
-
-const UNKNOWN: ReadonlySet<string> = new Set<ReasonCode>(['unknown_table', 'unknown_column']);
 
 /** Applies records in one transaction, in the way that the errors met so far ask for. Keeps what it knows of the catalogue. */
 export class Applier {
@@ -32,7 +31,8 @@ export class Applier {
     const { sql, topology } = this.#options;
     let mode: Mode = 'together';
     for (let races = 0; ; races++) {
-      const { batch, catalogue } = await this.#decode(records, killers);
+      const catalogue = await this.#current();
+      const batch = this.#batchOf(records, killers, catalogue);
       try {
         return await writeBatch(sql, batch, catalogue, mode, topology.limits.lockTimeoutMs);
       } catch (error) {
@@ -81,31 +81,20 @@ export class Applier {
     return this.#catalogue ?? fresh;
   }
 
-  /** A table or column that is unknown may have arrived since the catalogue was read: look once more before parking. */
-  async #decode(
-    records: readonly KafkaRecord[],
-    killers: readonly Refusal<ReasonCode>[],
-  ): Promise<{ batch: Batch; catalogue: Catalogue }> {
-    let catalogue = await this.#current();
-    let decoded = this.#decodeUnder(records, catalogue);
-    if (decoded.refused.some(({ reason }) => UNKNOWN.has(reason))) {
-      catalogue = await this.#refresh();
-      decoded = this.#decodeUnder(records, catalogue);
-    }
+  /**
+   * What cannot be decoded is parked. A table or column that is unknown because it arrived since the catalogue was read
+   * changes the catalogue's fingerprint: the batch does not commit, and comes here again under the new one.
+   */
+  #batchOf(records: readonly KafkaRecord[], killers: readonly Refusal<ReasonCode>[], { tables }: Catalogue): Batch {
+    const context = { topology: this.#options.topology, tables, now: this.#options.now() };
+    const refused: Refusal[] = [...killers];
+    const decode = (slice: readonly KafkaRecord[]): Change[] => {
+      const decoded = slice.map((record) => decodeChange(record, context));
+      for (const result of decoded) if (!result.ok) refused.push(result.refusal);
+      return decoded.flatMap((result) => (result.ok ? [result.change] : []));
+    };
     const all = [...records, ...killers.map(({ record }) => record)];
     const progress = isInternalTopic(all[0]?.topic ?? '') ? [] : progressOf(all);
-    return { batch: { changes: decoded.changes, refused: [...decoded.refused, ...killers], progress }, catalogue };
-  }
-
-  #decodeUnder(records: readonly KafkaRecord[], { tables }: Catalogue): { changes: Change[]; refused: Refusal[] } {
-    const context = { topology: this.#options.topology, tables, now: this.#options.now() };
-    const changes: Change[] = [];
-    const refused: Refusal[] = [];
-    for (const record of records) {
-      const decoded = decodeChange(record, context);
-      if (decoded.ok) changes.push(decoded.change);
-      else refused.push(decoded.refusal);
-    }
-    return { changes, refused };
+    return { slices: slicesOf(records, tables).values().map(decode), refused, progress };
   }
 }

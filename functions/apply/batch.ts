@@ -1,17 +1,13 @@
 import { claim, type Progress, record, type Tally, tallyOf } from '@concord/idempotency';
-import type { Db, Sql, TransactionSql } from '@concord/runtime';
-import { type Catalogue, FINGERPRINT } from './catalogue-cache.ts';
+import type { Db, Sql } from '@concord/runtime';
+import { type Catalogue, CatalogueChanged, FINGERPRINT } from './catalogue-cache.ts';
 import type { Change, Refusal } from './change.ts';
-import { collapse, type Group } from './collapse.ts';
-import { isolateTable } from './isolate.ts';
 import { park } from './parked.ts';
-import { planOf } from './plan.ts';
-import { sameRows } from './same-rows.ts';
-import { writeTable } from './write-table.ts';
+import { writeIsolated, writeTogether } from './write-changes.ts';
 
-/** The decoded records of a batch. */
 export type Batch = {
-  readonly changes: readonly Change[];
+  /** In lock order, and decoded when asked for: what cannot be decoded is in `refused` once all slices were read. */
+  readonly slices: Iterable<readonly Change[]>;
   readonly refused: readonly Refusal[];
   readonly progress: readonly Progress[];
 };
@@ -20,9 +16,6 @@ export type Batch = {
 export type Mode = 'together' | 'isolated';
 
 export type BatchResult = { readonly tallies: readonly Tally[]; readonly unsettled: boolean };
-
-/** The catalogue changed under the batch: nothing is committed; decode it again under the new one. */
-export class CatalogueChanged extends Error {}
 
 /** One transaction: claim, write, park, record. Nothing of it is visible unless all of it is. */
 export async function writeBatch(
@@ -35,7 +28,10 @@ export async function writeBatch(
   return sql.begin(async (tx) => {
     await tx.unsafe(`set local lock_timeout = ${lockTimeoutMs}`);
     if (batch.progress.length > 0) await claim(tx, batch.progress);
-    const outcome = await writeChanges(tx, batch.changes, catalogue, mode);
+    const outcome =
+      mode === 'together'
+        ? await writeTogether(tx, batch.slices, catalogue)
+        : await writeIsolated(tx, [...batch.slices].flat(), catalogue);
     const parked = [...batch.refused, ...outcome.refused];
     await park(tx, parked);
     const tallies = tally(batch.progress, outcome.superseded, parked, outcome.conflicts);
@@ -46,38 +42,6 @@ export async function writeBatch(
     await checkFingerprint(tx, catalogue);
     return tallies;
   }) as Promise<readonly Tally[]>;
-}
-
-export type Outcome = {
-  readonly superseded: readonly Change[];
-  readonly refused: readonly Refusal[];
-  readonly conflicts: number;
-};
-
-/** Writes changes of any tables: tables by name, rows by key, so that all appliers lock in one order. */
-export async function writeChanges(
-  tx: TransactionSql,
-  changes: readonly Change[],
-  catalogue: Catalogue,
-  mode: Mode,
-): Promise<Outcome> {
-  const superseded: Change[] = [];
-  const refused: Refusal[] = [];
-  let conflicts = 0;
-  for (const [name, ofTable] of [...Map.groupBy(changes, ({ table }) => table)].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const table = catalogue.tables.get(name);
-    if (table === undefined) throw new CatalogueChanged();
-    const plan = planOf(table);
-    const groups: Group[] = collapse(ofTable, mode === 'together' ? await sameRows(tx, plan, ofTable) : undefined);
-    const written =
-      mode === 'together'
-        ? { ...(await writeTable(tx, plan, groups)), refused: [] }
-        : await isolateTable(tx, plan, groups);
-    superseded.push(...written.superseded);
-    refused.push(...written.refused);
-    conflicts += written.conflicts;
-  }
-  return { superseded, refused, conflicts };
 }
 
 /** By now the tables are locked against DDL: a column added since they were read would have been left at its default. */

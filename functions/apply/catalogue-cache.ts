@@ -15,6 +15,9 @@ export const FINGERPRINT = /* sql */ `
  from concord.enrolled_table e join pg_class c on c.oid = to_regclass(
    quote_ident(split_part(e.table_name, '.', 1)) || '.' || quote_ident(substr(e.table_name, strpos(e.table_name, '.') + 1))))`;
 
+/** The catalogue changed under a batch: nothing is committed; decode it again under the new one. */
+export class CatalogueChanged extends Error {}
+
 export async function readCatalogue(db: Db): Promise<Catalogue> {
   const [row] = await db.unsafe<{ fingerprint: string; names: string[] | null }[]>(
     `select ${FINGERPRINT} as fingerprint, (select json_agg(table_name) from concord.enrolled_table) as names`,

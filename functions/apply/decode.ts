@@ -123,7 +123,7 @@ function checkVersion(
 }
 
 /** A text that holds the separator itself must not make two rows one: such a key is never joined. */
-function keyOf(event: ChangeEvent, table: Table): string | undefined {
+export function keyOf(event: Readonly<Record<string, unknown>>, table: Table): string | undefined {
   const texts: string[] = [];
   for (const { name } of table.key) {
     const text = event[name];

@@ -1,8 +1,8 @@
 import type { Sql, TransactionSql } from '@concord/runtime';
-import { writeChanges } from './batch.ts';
 import type { Catalogue } from './catalogue-cache.ts';
 import { type DecodeContext, decodeChange } from './decode.ts';
 import { claimDue, closeParked, type DueRecord, keepParked } from './parked.ts';
+import { writeIsolated } from './write-changes.ts';
 
 const LIMIT = 100;
 
@@ -53,6 +53,6 @@ async function tryAgain(
     context,
   );
   if (!decoded.ok) return decoded.refusal;
-  const { refused } = await writeChanges(tx, [decoded.change], catalogue, 'isolated');
+  const { refused } = await writeIsolated(tx, [decoded.change], catalogue);
   return refused[0];
 }

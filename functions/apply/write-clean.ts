@@ -47,41 +47,57 @@ select count(*)::int as written, count(*) filter (where fresh)::int as fresh,
   return text;
 }
 
-export type CleanWrite = {
-  readonly refused: Change[];
-  /** Of chunks that inserted rows all that was written: a tombstone may have been committed meanwhile (see `bury.ts`). */
-  readonly inserted: Change[];
-};
-
-/** So few rows first that the server has something to do while the next chunk is made. */
-const FIRST_CHUNK = 250;
-
-/**
- * Writes rows of distinct keys, in chunks; while the server writes one, the next is made and sent. Throws PostgreSQL's error
- * when it refuses any row.
- */
-export async function writeClean(db: Db, plan: Plan, changes: readonly Change[]): Promise<CleanWrite> {
-  const total: CleanWrite = { refused: [], inserted: [] };
-  const chunks = chunksOf(changes, FIRST_CHUNK);
-  let sent = sendChunk(db, plan, chunks[0]);
-  for (const [index, chunk] of chunks.entries()) {
-    const following = sendChunk(db, plan, chunks[index + 1]);
-    const [row] = (await sent) ?? [];
-    if (row === undefined) throw new Error('a count returned no row');
-    sent = following;
-    const refused = refusedOf(plan, chunk, row);
-    total.refused.push(...refused);
-    if (row.fresh === 0) continue;
-    const gone = new Set(refused);
-    total.inserted.push(...chunk.filter((change) => !gone.has(change)));
-  }
-  return total;
-}
-
 type Counts = { written: number; fresh: number; keys: string[] | null };
+type Sent = { readonly chunk: readonly Change[]; readonly answer: Promise<Counts[]> };
 
-const sendChunk = (db: Db, plan: Plan, chunk: readonly Change[] | undefined): Promise<Counts[]> | undefined =>
-  chunk && send<Counts[]>(db, statementOf(plan), [...columnArrays(plan.rowColumns, chunk), chunk.length]);
+/** Writes rows of one table chunk by chunk: while the server writes one, the next is made and sent. */
+export class CleanWriter {
+  readonly #db: Db;
+  readonly #plan: Plan;
+  readonly #refused: Change[] = [];
+  readonly #inserted: Change[] = [];
+  #sent: Sent | undefined;
+
+  constructor(db: Db, plan: Plan) {
+    this.#db = db;
+    this.#plan = plan;
+  }
+
+  /** Rows that may have no tombstone in sight because it was committed meanwhile (see `bury.ts`): what chunks with inserts wrote. */
+  get inserted(): readonly Change[] {
+    return this.#inserted;
+  }
+
+  /** Sends rows of distinct keys and waits for those sent before. Throws PostgreSQL's error when it refuses any of these. */
+  async add(changes: readonly Change[]): Promise<void> {
+    const { rowColumns } = this.#plan;
+    for (const chunk of chunksOf(changes)) {
+      const parameters = [...columnArrays(rowColumns, chunk), chunk.length];
+      const answer = send<Counts[]>(this.#db, statementOf(this.#plan), parameters);
+      await this.#receive();
+      this.#sent = { chunk, answer };
+    }
+  }
+
+  /** Waits for everything sent. Returns what was refused since the last time. */
+  async end(): Promise<Change[]> {
+    await this.#receive();
+    return this.#refused.splice(0);
+  }
+
+  async #receive(): Promise<void> {
+    if (this.#sent === undefined) return;
+    const { chunk, answer } = this.#sent;
+    this.#sent = undefined;
+    const [counts] = await answer;
+    if (counts === undefined) throw new Error('a count returned no row');
+    const refused = refusedOf(this.#plan, chunk, counts);
+    this.#refused.push(...refused);
+    if (counts.fresh === 0) return;
+    const gone = new Set(refused);
+    this.#inserted.push(...chunk.filter((change) => !gone.has(change)));
+  }
+}
 
 function refusedOf(plan: Plan, chunk: readonly Change[], { written, keys }: Counts): Change[] {
   if (written === chunk.length) return [];

@@ -2,11 +2,12 @@ import type { Db } from '@concord/runtime';
 import { buryInserted } from './bury.ts';
 import type { Change } from './change.ts';
 import { chunksOf } from './chunks.ts';
-import type { Group } from './collapse.ts';
+import { collapse, type Group } from './collapse.ts';
 import { logConflicts, ofIncoming } from './conflict-log.ts';
 import type { Plan } from './plan.ts';
-import { writeClean } from './write-clean.ts';
-import { type JoinedWrite, writeJoined } from './write-joined.ts';
+import { sameRows } from './same-rows.ts';
+import { CleanWriter } from './write-clean.ts';
+import { writeJoined } from './write-joined.ts';
 
 /** Changes that were not applied because a newer version is there, and how many conflicts were logged for the first time. */
 export type Written = { readonly superseded: readonly Change[]; readonly conflicts: number };
@@ -14,50 +15,66 @@ export type Written = { readonly superseded: readonly Change[]; readonly conflic
 /** Each round ends with somebody's commit, so few are needed; more than this is a livelock, and the batch starts anew. */
 const MAX_ROUNDS = 20;
 
-/** Writes the groups of one table (distinct keys, in key order). Throws PostgreSQL's error when it refuses any row. */
+/** Writes the changes of one table in one transaction. All of it throws PostgreSQL's error when it refuses any row. */
+export class TableWriter {
+  readonly plan: Plan;
+  readonly #db: Db;
+  readonly #clean: CleanWriter;
+  readonly #superseded: Change[] = [];
+  #again: Change[] = [];
+  #conflicts = 0;
+
+  constructor(db: Db, plan: Plan) {
+    this.plan = plan;
+    this.#db = db;
+    this.#clean = new CleanWriter(db, plan);
+  }
+
+  /** Groups of distinct keys, in key order. Deletes go first: they may free the value of a unique key for a row. */
+  async add(groups: readonly Group[]): Promise<void> {
+    const winners = await this.#winnersOf(groups);
+    await this.#join(winners.filter(({ kind }) => kind === 'tombstone'));
+    await this.#clean.add(winners.filter(({ kind }) => kind === 'row'));
+  }
+
+  async finish(): Promise<Written> {
+    for (let round = 0; ; round++) {
+      const left = [...(await this.#clean.end()), ...this.#again.splice(0)];
+      if (left.length === 0) break;
+      if (round === MAX_ROUNDS)
+        throw new Error(`${this.plan.table.name}: ${left.length} rows found no rest in ${MAX_ROUNDS} rounds`);
+      // Once more, because what was added one after the other may be versions of one row.
+      const groups = collapse(left, await sameRows(this.#db, this.plan, left));
+      await this.#join(await this.#winnersOf(groups));
+      const again = this.#again;
+      this.#again = again.filter(({ kind }) => kind === 'tombstone');
+      await this.#clean.add(again.filter(({ kind }) => kind === 'row'));
+    }
+    this.#superseded.push(...(await buryInserted(this.#db, this.plan, this.#clean.inserted)));
+    return { superseded: this.#superseded, conflicts: this.#conflicts };
+  }
+
+  async #winnersOf(groups: readonly Group[]): Promise<Change[]> {
+    const { table } = this.plan;
+    this.#superseded.push(...groups.flatMap(({ others }) => others));
+    const collapsed = groups.flatMap(({ conflicts }) => conflicts.map((conflict) => ofIncoming(conflict, table)));
+    for (const chunk of chunksOf(collapsed)) this.#conflicts += await logConflicts(this.#db, table.name, chunk);
+    return groups.map(({ winner }) => winner);
+  }
+
+  async #join(changes: readonly Change[]): Promise<void> {
+    for (const chunk of chunksOf(changes)) {
+      const { superseded, conflicts, again } = await writeJoined(this.#db, this.plan, chunk);
+      this.#superseded.push(...superseded);
+      this.#conflicts += conflicts;
+      this.#again.push(...again);
+    }
+  }
+}
+
+/** Writes the groups of one table (distinct keys, in key order) and nothing else. */
 export async function writeTable(db: Db, plan: Plan, groups: readonly Group[]): Promise<Written> {
-  const superseded = groups.flatMap(({ others }) => others);
-  let conflicts = await logCollapsed(db, plan, groups);
-  const inserted: Change[] = [];
-  let pending: readonly Change[] = groups.map(({ winner }) => winner);
-  for (let round = 0; pending.length > 0; round++) {
-    if (round === MAX_ROUNDS)
-      throw new Error(`${plan.table.name}: ${pending.length} rows found no rest in ${MAX_ROUNDS} rounds`);
-    // Deletes first: they may free the value of a unique key for a row of the same batch.
-    const deleted = await joinInChunks(
-      db,
-      plan,
-      pending.filter(({ kind }) => kind === 'tombstone'),
-    );
-    const clean = await writeClean(
-      db,
-      plan,
-      pending.filter(({ kind }) => kind === 'row'),
-    );
-    const joined = await joinInChunks(db, plan, clean.refused);
-    superseded.push(...deleted.superseded, ...joined.superseded);
-    conflicts += deleted.conflicts + joined.conflicts;
-    inserted.push(...clean.inserted);
-    pending = [...deleted.again, ...joined.again];
-  }
-  superseded.push(...(await buryInserted(db, plan, inserted)));
-  return { superseded, conflicts };
-}
-
-async function logCollapsed(db: Db, plan: Plan, groups: readonly Group[]): Promise<number> {
-  const collapsed = groups.flatMap((group) => group.conflicts.map((conflict) => ofIncoming(conflict, plan.table)));
-  let fresh = 0;
-  for (const chunk of chunksOf(collapsed)) fresh += await logConflicts(db, plan.table.name, chunk);
-  return fresh;
-}
-
-async function joinInChunks(db: Db, plan: Plan, changes: readonly Change[]): Promise<JoinedWrite> {
-  const total: JoinedWrite = { superseded: [], conflicts: 0, again: [] };
-  for (const chunk of chunksOf(changes)) {
-    const { superseded, conflicts, again } = await writeJoined(db, plan, chunk);
-    total.superseded.push(...superseded);
-    total.conflicts += conflicts;
-    total.again.push(...again);
-  }
-  return total;
+  const writer = new TableWriter(db, plan);
+  await writer.add(groups);
+  return writer.finish();
 }

@@ -4,7 +4,17 @@ import { addStampColumns, createTombstoneTable } from './columns.ts';
 import { migrate } from './migrate.ts';
 import { rowTable, schemaOf, tombstoneTable } from './names.ts';
 import { giveToOwner } from './owner.ts';
-import { type GreatestIds, interleaveStatement, readSerialColumns, serialName } from './sequences.ts';
+import { type FormerIdentities, makeIdentityFull } from './replica-identity.ts';
+import {
+  type FormerIncrements,
+  type GreatestIds,
+  interleaveStatement,
+  readFormerIncrements,
+  readLastIssued,
+  readSerialColumns,
+  serialName,
+} from './sequences.ts';
+import { alignTombstoneKey } from './tombstone-key.ts';
 import { buryFunction, checkFunction, stampFunction, triggerStatements } from './triggers.ts';
 
 export type EnrollOptions = {
@@ -22,7 +32,7 @@ export type EnrollReport = {
   readonly unchanged: readonly string[];
 };
 
-type Enrolled = { former_replica_identity: string; former_sequences: Record<string, number> };
+type Former = { readonly identities: FormerIdentities; readonly sequences: FormerIncrements };
 
 /**
  * Brings a region's database into the topology: `concord` schema, region, roles, and every table of the topology with its
@@ -35,10 +45,20 @@ export async function enroll(sql: Sql, options: EnrollOptions): Promise<EnrollRe
   const enrolled: string[] = [];
   const unchanged: string[] = [];
   for (const entry of options.topology.tables) {
-    const isNew = await sql.begin((tx) => enrollTable(tx, entry.name, entry.policy, options));
+    const isNew = await sql
+      .begin((tx) => enrollTable(tx, entry.name, entry.policy, options))
+      .catch((error) => Promise.reject(explained(entry.name, error)));
     (isNew ? enrolled : unchanged).push(entry.name);
   }
   return { migrations, enrolled, unchanged };
+}
+
+const LOCK_NOT_AVAILABLE = '55P03';
+
+/** Which table an error is about, and what to do about a lock. */
+function explained(name: string, error: Error & { code?: string }): Error {
+  const hint = ': a transaction holds it, see pg_stat_activity; what came before stays enrolled, run it again';
+  return new Error(`${name}: ${error.message}${error.code === LOCK_NOT_AVAILABLE ? hint : ''}`, { cause: error });
 }
 
 async function setRegion(sql: Sql, region: string): Promise<void> {
@@ -58,12 +78,13 @@ async function enrollTable(tx: TransactionSql, name: string, policy: string, opt
   await tx.unsafe(`set local lock_timeout = ${options.lockTimeoutMs ?? 5000}`);
   const table = await tableNamed(tx, name);
   const partitions = await readPartitions(tx, table);
-  const [known] = await tx<Enrolled[]>`
-    select former_replica_identity, former_sequences from concord.enrolled_table where table_name = ${name}`;
+  const [known] = await tx<Former[]>`
+    select former_identities as identities, former_sequences as sequences from concord.enrolled_table where table_name = ${name}`;
   if (known === undefined) await addToTable(tx, table);
-  await interleaveSequences(tx, table, known?.former_sequences ?? {}, options, policy);
-  for (const partition of [rowTable(table), ...partitions])
-    if (await needsFullIdentity(tx, partition)) await tx.unsafe(`alter table ${partition} replica identity full`);
+  else await alignTombstoneKey(tx, table);
+  const sequences = await interleaveSequences(tx, table, known?.sequences ?? {}, options);
+  const identities = await makeIdentityFull(tx, rowTable(table), known?.identities ?? {});
+  await remember(tx, name, policy, { identities, sequences });
   const stamped = await tableNamed(tx, name);
   for (const statement of [
     stampFunction(stamped),
@@ -94,37 +115,42 @@ async function readPartitions(db: Db, table: Table): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-async function needsFullIdentity(db: Db, relation: string): Promise<boolean> {
-  const [row] = await db.unsafe<{ full: boolean }[]>(
-    `select relreplident = 'f' as full from pg_class where oid = $1::text::regclass`,
-    [relation],
-  );
-  return row?.full !== true;
-}
-
+/** Returns the increments that the sequences had before, those of columns that came since added. */
 async function interleaveSequences(
   tx: TransactionSql,
   table: Table,
-  former: Record<string, number>,
+  former: FormerIncrements,
   options: EnrollOptions,
-  policy: string,
-): Promise<void> {
+): Promise<FormerIncrements> {
   const { regions, limits } = options.topology;
   const slot = regions.find((region) => region.name === options.region)?.slot;
   if (slot === undefined) throw new Error(`region '${options.region}' is not in the topology`);
   const fresh = (await readSerialColumns(tx, [table.name])).filter((serial) => !(serial.sequence in former));
+  const known = await readFormerIncrements(tx);
   for (const serial of fresh) {
-    const elsewhere = options.greatestIds[serialName(serial)] ?? 0n;
-    const greatest = elsewhere > serial.lastValue ? elsewhere : serial.lastValue;
+    // The lock comes first: an id that is handed out after it was read could be handed out again.
+    await tx.unsafe(`alter sequence ${serial.sequence} increment by ${limits.maxRegions}`);
+    const [here, elsewhere] = [
+      await readLastIssued(tx, serial.sequence),
+      options.greatestIds[serialName(serial)] ?? 0n,
+    ];
+    const greatest = elsewhere > here ? elsewhere : here;
     await tx.unsafe(interleaveStatement(serial, greatest, slot, limits.maxRegions));
   }
-  const sequences = { ...former, ...Object.fromEntries(fresh.map((serial) => [serial.sequence, serial.increment])) };
+  const increments = fresh.map(({ sequence, increment }) => [sequence, known[sequence] ?? increment]);
+  return { ...former, ...Object.fromEntries(increments) };
+}
+
+/** What un-enrolling has to give back. */
+async function remember(tx: TransactionSql, name: string, policy: string, former: Former): Promise<void> {
   await tx.unsafe(
-    `insert into concord.enrolled_table (table_name, policy, former_replica_identity, former_sequences)
-     select $1::text, $2::text, relreplident, $3::text::jsonb from pg_class where oid = $4::text::regclass
-     on conflict (table_name) do update set policy = excluded.policy, former_sequences = excluded.former_sequences
-     where (enrolled_table.policy, enrolled_table.former_sequences) is distinct from (excluded.policy, excluded.former_sequences)`,
-    [table.name, policy, JSON.stringify(sequences), rowTable(table)],
+    `insert into concord.enrolled_table as e (table_name, policy, former_identities, former_sequences)
+     values ($1::text, $2::text, $3::text::jsonb, $4::text::jsonb)
+     on conflict (table_name) do update set policy = excluded.policy, former_identities = excluded.former_identities,
+       former_sequences = excluded.former_sequences
+     where (e.policy, e.former_identities, e.former_sequences) is distinct from
+       (excluded.policy, excluded.former_identities, excluded.former_sequences)`,
+    [name, policy, JSON.stringify(former.identities), JSON.stringify(former.sequences)],
   );
 }
 

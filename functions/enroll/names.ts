@@ -14,17 +14,20 @@ export function derivedName(table: string, suffix: string): string {
   return `${cut}~${digest}.${suffix}`;
 }
 
-export const schemaOf = (table: Table): string => ident(tombstoneSchema(table.schema));
+/** What names are made from: also those of a table that is gone. */
+export type Named = Pick<Table, 'schema' | 'table'>;
+
+export const schemaOf = (table: Named): string => ident(tombstoneSchema(table.schema));
 
 /** The table itself, quoted. */
-export const rowTable = (table: Table): string => `${ident(table.schema)}.${ident(table.table)}`;
+export const rowTable = (table: Named): string => `${ident(table.schema)}.${ident(table.table)}`;
 
 /** Its tombstone table, quoted: same name, in schema `concord_<schema>`. */
-export const tombstoneTable = (table: Table): string => `${schemaOf(table)}.${ident(table.table)}`;
+export const tombstoneTable = (table: Named): string => `${schemaOf(table)}.${ident(table.table)}`;
 
 export type TriggerFunction = 'stamp' | 'bury' | 'check';
 
-export const functionName = (table: Table, kind: TriggerFunction): string =>
+export const functionName = (table: Named, kind: TriggerFunction): string =>
   `${schemaOf(table)}.${ident(derivedName(table.table, kind))}`;
 
 /** BEFORE triggers of ours sort last, AFTER triggers first, so that what users' triggers do is seen and stamped. */

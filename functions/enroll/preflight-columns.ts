@@ -88,6 +88,15 @@ async function checkSerials(db: Db, table: Table, topology: Topology): Promise<F
           hint: 'interleaving needs an ascending sequence',
         },
       ];
+    if (serial.cycle)
+      return [
+        {
+          ...about,
+          level: 'error',
+          reason: `sequence ${serial.sequence} starts again at its end`,
+          hint: `ids of all regions would meet: alter sequence ${serial.sequence} no cycle`,
+        },
+      ];
     const max = MAX_IDS[serial.type];
     if (max === undefined) return [];
     const ids = Math.floor(max / topology.limits.maxRegions);

@@ -7,18 +7,20 @@ export type SerialColumn = {
   readonly column: string;
   readonly sequence: string;
   readonly increment: number;
-  readonly lastValue: bigint;
+  readonly cycle: boolean;
   readonly type: string;
+  /** False where the default makes a text of the number. */
+  readonly numeric: boolean;
 };
 
-type Row = Omit<SerialColumn, 'lastValue' | 'increment'> & { increment: string; last_value: string };
+type Row = Omit<SerialColumn, 'increment'> & { increment: string };
 
 const SERIALS = /* sql */ `
 select distinct n.nspname || '.' || c.relname as "table", a.attname as "column", format('%I.%I', sn.nspname, s.relname) as "sequence",
-  q.seqincrement::text as increment, format_type(a.atttypid, null) as "type",
-  coalesce(pg_sequence_last_value(s.oid), 0)::text as last_value
+  q.seqincrement::text as increment, q.seqcycle as "cycle", format_type(a.atttypid, null) as "type", t.typcategory = 'N' as "numeric"
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+join pg_type t on t.oid = a.atttypid
 left join pg_attrdef ad on ad.adrelid = c.oid and ad.adnum = a.attnum
 join pg_depend d on
   (d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid and d.refobjsubid = a.attnum and d.deptype in ('a', 'i'))
@@ -30,11 +32,15 @@ order by 1, 2, 3`;
 
 export async function readSerialColumns(db: Db, tables: readonly string[]): Promise<SerialColumn[]> {
   const rows = await db.unsafe<Row[]>(SERIALS, [`{${tables.map((name) => JSON.stringify(name)).join(',')}}`]);
-  return rows.map(({ last_value, increment, ...row }) => ({
-    ...row,
-    increment: Number(increment),
-    lastValue: BigInt(last_value),
-  }));
+  return rows.map(({ increment, ...row }) => ({ ...row, increment: Number(increment) }));
+}
+
+/** The last id that a sequence has handed out; where it has handed out none (since a restart), the one before its next. */
+export async function readLastIssued(db: Db, sequence: string): Promise<bigint> {
+  const [row] = await db.unsafe<{ last: string }[]>(
+    `select (last_value - case when is_called then 0 else 1 end)::text as last from ${sequence}`,
+  );
+  return BigInt(row?.last ?? '0');
 }
 
 /** Per `table.column` the greatest id that this region has used: in the table or handed out by the sequence. */
@@ -45,14 +51,19 @@ export const serialName = ({ table, column }: Pick<SerialColumn, 'table' | 'colu
 export async function readGreatestIds(db: Db, tables: readonly string[]): Promise<GreatestIds> {
   const greatest: Record<string, bigint> = {};
   for (const serial of await readSerialColumns(db, tables)) {
-    const [schema, table] = splitTable(serial.table);
-    const [row] = await db.unsafe<{ max: string }[]>(
-      `select coalesce(max(${ident(serial.column)}), 0)::text as max from ${ident(schema)}.${ident(table)}`,
-    );
-    const used = BigInt(row?.max ?? '0');
-    greatest[serialName(serial)] = used > serial.lastValue ? used : serial.lastValue;
+    const [issued, used] = [await readLastIssued(db, serial.sequence), await readGreatestId(db, serial)];
+    greatest[serialName(serial)] = used > issued ? used : issued;
   }
   return greatest;
+}
+
+async function readGreatestId(db: Db, { table: name, column, numeric }: SerialColumn): Promise<bigint> {
+  if (!numeric) return 0n;
+  const [schema, table] = splitTable(name);
+  const [row] = await db.unsafe<{ max: string }[]>(
+    `select coalesce(trunc(max(${ident(column)})::numeric), 0)::text as max from ${ident(schema)}.${ident(table)}`,
+  );
+  return BigInt(row?.max ?? '0');
 }
 
 /** The greatest of several regions' ids: what every region's sequences have to start above. */
@@ -78,4 +89,15 @@ export const interleaveStatement = (serial: SerialColumn, greatest: bigint, slot
 export function splitTable(name: string): [schema: string, table: string] {
   const dot = name.indexOf('.');
   return [name.slice(0, dot), name.slice(dot + 1)];
+}
+
+/** Per sequence (quoted) the increment that it had before it was interleaved. */
+export type FormerIncrements = Readonly<Record<string, number>>;
+
+/** Those of all enrolled tables: several may share one sequence. */
+export async function readFormerIncrements(db: Db): Promise<FormerIncrements> {
+  const rows = await db.unsafe<{ former: FormerIncrements }[]>(
+    'select former_sequences as former from concord.enrolled_table',
+  );
+  return Object.assign({}, ...rows.map(({ former }) => former));
 }

@@ -5,7 +5,15 @@ import { functionName, rowTable, TRIGGERS, tombstoneTable } from './names.ts';
  * The functions run with their owner's rights (the application may not read tombstones) and under the caller's search_path
  * (a touch runs the users' triggers), so every type, function and operator is qualified.
  */
-const HEAD = 'returns trigger language plpgsql security definer as $concord$';
+const HEAD = 'returns trigger language plpgsql security definer as';
+
+/** A name may hold any tag: lengthen it until it does not occur. */
+function dollarQuoted(body: string): string {
+  let tag = '$concord$';
+  while (body.includes(tag)) tag = tag.replace(/\$$/, '_$');
+  return `${tag}${body}${tag}`;
+}
+
 const MICROSECOND = `'1 microsecond'::pg_catalog.interval`;
 
 const newer = (a: string, b: string): string =>
@@ -48,7 +56,7 @@ const keepGenerated = (table: Table): string =>
  * for the fences: transaction id, tombstone, clock. A no-op update keeps its version, or it would beat a concurrent change.
  */
 export const stampFunction = (table: Table): string => /* sql */ `
-create or replace function ${functionName(table, 'stamp')}() ${HEAD}
+create or replace function ${functionName(table, 'stamp')}() ${HEAD} ${dollarQuoted(`
 declare
   xid pg_catalog.int8 := pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8;
   here pg_catalog.record;
@@ -95,11 +103,11 @@ begin${refuseInfiniteIntervals(table)}
   new._version_vector := vector operator(pg_catalog.||) pg_catalog.jsonb_build_object(here.source_region, ${micros('new._last_updated')});
   new._local := true;
   return new;
-end $concord$`;
+end `)}`;
 
 /** AFTER DELETE, and AFTER UPDATE of the key: the tombstone of the old key, in the same transaction. */
 export const buryFunction = (table: Table): string => /* sql */ `
-create or replace function ${functionName(table, 'bury')}() ${HEAD}
+create or replace function ${functionName(table, 'bury')}() ${HEAD} ${dollarQuoted(`
 declare
   here pg_catalog.record;
 begin
@@ -121,7 +129,7 @@ begin
         ${micros(`greatest(excluded._last_updated, b._last_updated operator(pg_catalog.+) ${MICROSECOND})`)}),
     _local = true;
   return null;
-end $concord$`;
+end `)}`;
 
 const BLANK = `null, 0, '-infinity'::pg_catalog.timestamptz, '', 0, '{}'::pg_catalog.jsonb, false`;
 
@@ -130,7 +138,7 @@ const BLANK = `null, 0, '-infinity'::pg_catalog.timestamptz, '', 0, '{}'::pg_cat
  * than this statement hides tombstones; inserting a blank one then raises 40001 exactly where it hides one.
  */
 export const checkFunction = (table: Table): string => /* sql */ `
-create or replace function ${functionName(table, 'check')}() ${HEAD}
+create or replace function ${functionName(table, 'check')}() ${HEAD} ${dollarQuoted(`
 begin
   if pg_catalog.current_setting('transaction_isolation') operator(pg_catalog.<>) 'read committed' then
     insert into ${tombstoneTable(table)} (${keyList(table)}, image, _version, _last_updated, _source_region, _tx_id, _version_vector, _local)
@@ -144,7 +152,7 @@ begin
     update ${rowTable(table)} t set _version = t._version where ${sameKey(table, 't', 'new')};
   end if;
   return null;
-end $concord$`;
+end `)}`;
 
 /** Statements that (re)create the triggers of a table. TRUNCATE triggers do not reach partitions: each gets its own. */
 export function triggerStatements(table: Table, partitions: readonly string[]): string[] {

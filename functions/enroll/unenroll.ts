@@ -1,38 +1,51 @@
+import { tombstoneSchema } from '@concord/events';
 import { type Db, ident, readTables, type Sql, type Table } from '@concord/runtime';
 import { dropStampColumns } from './columns.ts';
-import { functionName, rowTable, schemaOf, TRIGGERS, tombstoneTable } from './names.ts';
+import { functionName, type Named, rowTable, TRIGGERS, tombstoneTable } from './names.ts';
+import { type FormerIdentities, restoreIdentity } from './replica-identity.ts';
+import { type FormerIncrements, readFormerIncrements, splitTable } from './sequences.ts';
 
-const IDENTITY: Readonly<Record<string, string>> = { d: 'default', n: 'nothing', f: 'full' };
+type Former = { readonly identities: FormerIdentities; readonly sequences: FormerIncrements };
 
 /**
  * Takes back everything that `enroll` added to one table: publication, triggers, functions, tombstones, columns, replica
- * identity, sequence strides, policy and grants. Rows stay as they are. Returns false when the table was not enrolled.
+ * identity, sequence strides, policy and grants. Rows stay as they are; of a table that was dropped meanwhile the remains go.
+ * Returns false when the table was not enrolled.
  */
 export async function unenroll(sql: Sql, name: string): Promise<boolean> {
   return sql.begin(async (tx) => {
-    const [known] = await tx<{ former_replica_identity: string; former_sequences: Record<string, number> }[]>`
-      delete from concord.enrolled_table where table_name = ${name} returning former_replica_identity, former_sequences`;
+    const [known] = await tx<Former[]>`
+      delete from concord.enrolled_table where table_name = ${name}
+      returning former_identities as identities, former_sequences as sequences`;
+    if (known === undefined) return false;
     const table = (await readTables(tx, [name])).get(name);
-    if (known === undefined || table === undefined) return false;
-    const relations = await allRelations(tx, table);
-    await tx.unsafe(`alter publication concord drop table ${rowTable(table)}, ${tombstoneTable(table)}`);
-    for (const relation of relations) {
-      await tx.unsafe(`drop trigger if exists ${ident(TRIGGERS.truncate)} on ${relation}`);
-      const identity = IDENTITY[known.former_replica_identity];
-      if (identity !== undefined) await tx.unsafe(`alter table ${relation} replica identity ${identity}`);
-    }
-    for (const kind of ['stamp', 'bury', 'check'] as const)
-      await tx.unsafe(`drop function if exists ${functionName(table, kind)}() cascade`);
-    await tx.unsafe(`drop policy if exists concord_apply on ${rowTable(table)}`);
-    await tx.unsafe(`drop table ${tombstoneTable(table)}`);
-    await tx.unsafe(dropStampColumns(table));
-    for (const [sequence, increment] of Object.entries(known.former_sequences))
-      await tx.unsafe(`alter sequence ${sequence} increment by ${increment}`);
-    await tx.unsafe(`revoke all on ${rowTable(table)} from concord_apply, concord_capture`);
+    if (table !== undefined) await giveBack(tx, table, known);
+    const [schema, rest] = splitTable(name);
+    await dropOwn(tx, { schema, table: rest });
+    if (table !== undefined) await tx.unsafe(dropStampColumns(table));
     await tx`delete from concord.unsettled where table_name = ${name}`;
-    await dropEmptySchema(tx, table);
+    await revokeUnused(tx, schema);
     return true;
   });
+}
+
+async function giveBack(db: Db, table: Table, former: Former): Promise<void> {
+  const rows = rowTable(table);
+  await db.unsafe(`alter publication concord drop table ${rows}`);
+  for (const relation of await allRelations(db, table))
+    await db.unsafe(`drop trigger if exists ${ident(TRIGGERS.truncate)} on ${relation}`);
+  await restoreIdentity(db, rows, former.identities);
+  await db.unsafe(`drop policy if exists concord_apply on ${rows}`);
+  const shared = await readFormerIncrements(db);
+  for (const [sequence, increment] of Object.entries(former.sequences).filter(([name]) => !(name in shared)))
+    await db.unsafe(`alter sequence if exists ${sequence} increment by ${increment}`);
+  await db.unsafe(`revoke all on ${rows} from concord_apply, concord_capture`);
+}
+
+async function dropOwn(db: Db, table: Named): Promise<void> {
+  for (const kind of ['stamp', 'bury', 'check'] as const)
+    await db.unsafe(`drop function if exists ${functionName(table, kind)}() cascade`);
+  await db.unsafe(`drop table if exists ${tombstoneTable(table)}`);
 }
 
 async function allRelations(db: Db, table: Table): Promise<string[]> {
@@ -44,15 +57,24 @@ async function allRelations(db: Db, table: Table): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-/** The last table of a schema takes the tombstone schema and the apply roles' access to the schema with it. */
-async function dropEmptySchema(db: Db, table: Table): Promise<void> {
-  const [left] = await db.unsafe<{ count: number }[]>(
-    `select count(*)::int as count from concord.enrolled_table where table_name like $1`,
-    [`${table.schema.replace(/[\\%_]/g, '\\$&')}.%`],
-  );
-  if (left?.count !== 0) return;
-  await db.unsafe(`drop schema ${schemaOf(table)}`);
-  await db.unsafe(`revoke usage on schema ${ident(table.schema)} from concord_apply, concord_capture`);
+/** Schemas that the apply role may use and no enrolled table needs any more: its own, or those of its types. */
+const UNUSED = /* sql */ `
+select n.nspname as name from pg_namespace n
+where n.nspname <> 'concord'
+  and exists (select from aclexplode(n.nspacl) a where a.grantee = 'concord_apply'::regrole)
+  and not exists (
+    select from concord.enrolled_table e join pg_class c on c.relkind in ('r', 'p')
+    join pg_namespace cn on cn.oid = c.relnamespace and cn.nspname || '.' || c.relname = e.table_name
+    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped join pg_type t on t.oid = a.atttypid
+    where n.oid in (cn.oid, t.typnamespace) or n.nspname = 'concord_' || cn.nspname)`;
+
+/** The last table of a schema takes the tombstone schema and the roles' access to the schema with it. */
+async function revokeUnused(db: Db, schema: string): Promise<void> {
+  const unused = await db.unsafe<{ name: string }[]>(UNUSED);
+  for (const { name } of unused) {
+    if (name === tombstoneSchema(schema)) await db.unsafe(`drop schema ${ident(name)}`);
+    else await db.unsafe(`revoke usage on schema ${ident(name)} from concord_apply, concord_capture`);
+  }
 }
 
 /** Drops the publication and schema `concord` with all its logs; refuses while a table is enrolled. The roles stay: they are cluster-wide. */

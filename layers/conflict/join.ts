@@ -8,8 +8,9 @@ export type Conflict<V extends Version> = { readonly kind: ConflictKind; readonl
 export type Joined<V extends Version> = { readonly winner: V; readonly conflicts: readonly Conflict<V>[] };
 
 /**
- * Joins versions of one row in any order. Commutative, associative and idempotent in `winner`; the union of the logged
- * losers is complete: every version is in the history of the winner or of a logged loser.
+ * Joins versions of one row in any order. Commutative, associative and idempotent in `winner`. Each version that the join
+ * finds losing to one that had not seen it is logged; the union of all regions' logs is complete (a region's own is not: a
+ * version may lose only where it met its rival).
  */
 export function join<V extends Version>(versions: readonly [V, ...V[]]): Joined<V> {
   let winner = versions[0];

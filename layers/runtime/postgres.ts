@@ -1,4 +1,5 @@
 import postgres from 'postgres';
+import { reconnecting } from './reconnecting.ts';
 
 export type Sql = postgres.Sql;
 export type TransactionSql = postgres.TransactionSql;
@@ -19,15 +20,18 @@ export type ConnectionOptions = {
  * (those belong to the role: a session `set` would pin RDS Proxy). Nothing is opened before the first query.
  */
 export function connect(options: ConnectionOptions): Sql {
-  return postgres(options.url, {
-    max: 1,
-    prepare: options.prepare ?? false,
-    fetch_types: false,
-    connect_timeout: options.connectTimeoutSeconds ?? 5,
-    onnotice: () => undefined,
-    connection: { application_name: options.applicationName ?? 'concord' },
-    ...(options.password === undefined ? {} : { password: options.password }),
-  });
+  return reconnecting((onclose) =>
+    postgres(options.url, {
+      max: 1,
+      prepare: options.prepare ?? false,
+      fetch_types: false,
+      connect_timeout: options.connectTimeoutSeconds ?? 5,
+      onclose,
+      onnotice: () => undefined,
+      connection: { application_name: options.applicationName ?? 'concord' },
+      ...(options.password === undefined ? {} : { password: options.password }),
+    }),
+  );
 }
 
 /**

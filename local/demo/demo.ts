@@ -23,34 +23,51 @@ export type DemoOptions = {
   readonly keep: boolean;
 };
 
-/** Tells the story of Concord in one run. Resolves to what it found; clusters are gone by then, unless they are kept. */
+/** Tells the story of Concord in one run. Resolves to what it found; the clusters are gone by then. */
 export async function runDemo(options: DemoOptions, screen: Screen): Promise<Verdict> {
-  onCleanup({ stop: async () => screen.close(), kill: screen.close });
-  await sweep(screen);
+  const forget = onCleanup({ stop: async () => screen.close(), kill: screen.close });
+  try {
+    screen.say(`seed ${options.seed}: concord demo --seed ${options.seed} writes the same again`);
+    await sweep(screen);
+    return await inRegions(options, screen);
+  } finally {
+    screen.close();
+    forget();
+  }
+}
+
+async function inRegions(options: DemoOptions, screen: Screen): Promise<Verdict> {
   const regions = await regionsComeUp(options.regions, screen);
-  const verdict = await tell(regions, options, screen);
-  if (options.keep) await keep(regions, screen);
-  await regions.stop();
-  return verdict;
+  try {
+    const verdict = await everythingHappens(regions, options, screen);
+    if (options.keep) await keep(regions, screen);
+    return verdict;
+  } finally {
+    await regions.stop();
+  }
 }
 
 /** The acts while clients write, one after the other, and the verdict. */
-async function tell(regions: Regions, { seconds, seed }: DemoOptions, screen: Screen): Promise<Verdict> {
+async function everythingHappens(regions: Regions, { seconds, seed }: DemoOptions, screen: Screen): Promise<Verdict> {
   const startedAtMs = performance.now();
   const writers = startWriters(regions, seed);
-  const progress = showProgress(regions, writers, screen);
+  const progress = showProgress(regions, screen);
   const moment = (share: number): Promise<void> =>
     delay(Math.max(0, startedAtMs + share * seconds * 1000 - performance.now()));
   const story: Story = { regions, writers, screen, moment };
-  everyoneWrites(screen);
-  await aRegionIsCutOff(story);
-  await anApplyIsKilled(story);
-  await poisonArrives(story);
-  await moment(1);
-  const verdict = await allIsCompared(regions, writers, screen, startedAtMs);
-  await progress.stop();
-  screen.verdict(verdict);
-  return verdict;
+  try {
+    everyoneWrites(screen);
+    await aRegionIsCutOff(story);
+    await anApplyIsKilled(story);
+    await poisonArrives(story);
+    await moment(1);
+    const verdict = await allIsCompared(regions, writers, screen, startedAtMs);
+    await progress.stop();
+    screen.verdict(verdict);
+    return verdict;
+  } finally {
+    await Promise.allSettled([writers.stop(), progress.stop()]);
+  }
 }
 
 /** What earlier runs left behind when they were killed. */

@@ -18,7 +18,7 @@ const newUsers = (draw: Draw): Statement =>
     `insert into users (id, username, email, full_name, avatar_url)
      select id, 'user_' || id, 'user' || id || '@shop.example', $2::text || ' ' || id, 'https://shop.example/a/' || id
      from (select nextval('users_id_seq')::int as id from generate_series(1, $1::int)) new`,
-    draw.issue('users', draw.random.between(1, 8)),
+    draw.issue('users', draw.random.between(1, 30)),
     draw.random.pick(NAMES),
   );
 
@@ -27,7 +27,7 @@ const newProducts = (draw: Draw): Statement =>
     `insert into products (name, description, price, category, tags, inventory_count, metadata)
      select 'Product ' || n, repeat($2::text || ' ', n * 3), $3::numeric, $2::text, array[$2::text, 'lot ' || n], 100,
        jsonb_build_object('weight', n, 'lot', $3::text) from generate_series(1, $1::int) n`,
-    draw.issue('products', draw.random.between(1, 6)),
+    draw.issue('products', draw.random.between(1, 20)),
     draw.random.pick(CATEGORIES),
     draw.price(),
   );
@@ -49,7 +49,7 @@ const newOrders = (draw: Draw): Statement => {
 /** A run of orders of one region. */
 const moveOrders = (draw: Draw): Statement =>
   statement(
-    `update orders set status = $2::text where id between $1::int and $1::int + 4 * $3::int and id % $3::int = $1::int % $3::int`,
+    `update orders set status = $2::text where id between $1::int and $1::int + 20 * $3::int and id % $3::int = $1::int % $3::int`,
     draw.anyId('orders'),
     draw.random.pick(STATUSES),
     draw.stride,

@@ -13,7 +13,7 @@ export type Writers = {
 };
 
 /** Records that may wait per link before clients slow down: about what a link handles in one batch. */
-const BACKLOG_PER_LINK = 30;
+const BACKLOG_PER_LINK = 60;
 /** How far a capture may be behind its clients. */
 const CAPTURE_LAG_MS = 1000;
 

@@ -25,16 +25,13 @@ const EVIL = `
     ['->', 'jsonb', 'text', 'jsonb'],
     ['?', 'jsonb', 'text', 'boolean'],
     ['~~', 'text', 'text', 'boolean'],
-    ['*=', 'record', 'record', 'boolean'],
   ]
     .map(
       ([operator, left, right, result], n) => `
   create function evil.f${n}(${left}, ${right}) returns ${result} language plpgsql as $$ begin perform evil.caught(); return null; end $$;
   create operator evil.${operator} (leftarg = ${left}, rightarg = ${right}, function = evil.f${n});`,
     )
-    .join('')
-    .replaceAll('create function evil.f14(record, record)', 'create function evil.f14(anyelement, anyelement)')
-    .replaceAll('evil.*= (leftarg = record, rightarg = record', 'evil.*= (leftarg = anyelement, rightarg = anyelement')}
+    .join('')}
   ${[
     ['clock_timestamp()', 'timestamptz'],
     ['pg_current_xact_id()', 'xid8'],

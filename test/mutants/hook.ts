@@ -1,5 +1,6 @@
 import { registerHooks } from 'node:module';
 import { MUTANTS } from './list.ts';
+import { mutated } from './mutant.ts';
 
 /*
  * `node --import ./test/mutants/hook.ts … ` with CONCORD_MUTANT=<name>: patches the mutant's file as it is loaded. Children
@@ -15,8 +16,8 @@ registerHooks({
   load(url, context, nextLoad) {
     const loaded = nextLoad(url, context);
     if (url !== target) return loaded;
-    const source = String(loaded.source);
-    if (source.split(mutant.find).length !== 2) throw new Error(`mutant ${mutant.name} is stale: see ${mutant.file}`);
-    return { ...loaded, source: source.replace(mutant.find, () => mutant.replace) };
+    const source = mutated(String(loaded.source), mutant);
+    if (source === undefined) throw new Error(`mutant ${mutant.name} is stale: see ${mutant.file}`);
+    return { ...loaded, source };
   },
 });

@@ -6,6 +6,8 @@ export type Mutant = {
   /** Occurs exactly once in the file; otherwise the mutant is stale and the run fails. */
   readonly find: string;
   readonly replace: string;
+  /** A second piece of the same file that the bug needs. */
+  readonly and?: { readonly find: string; readonly replace: string };
   /** Test files, one of which must fail. */
   readonly tests: readonly string[];
   /** Only tests whose name matches are run: the one that has to notice. */
@@ -13,3 +15,13 @@ export type Mutant = {
   /** What would happen in production. */
   readonly why: string;
 };
+
+/** The text of the file with the bug in it, or undefined when the mutant is stale: a piece is not there exactly once. */
+export function mutated(text: string, { find, replace, and }: Mutant): string | undefined {
+  let bug = text;
+  for (const edit of and === undefined ? [{ find, replace }] : [{ find, replace }, and]) {
+    if (bug.split(edit.find).length !== 2) return undefined;
+    bug = bug.replace(edit.find, () => edit.replace);
+  }
+  return bug;
+}

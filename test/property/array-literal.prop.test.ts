@@ -8,13 +8,13 @@ import { holds } from '../support/property.ts';
 function readLiteral(literal: string): (string | null)[] {
   assert.ok(literal.startsWith('{') && literal.endsWith('}'));
   const items: (string | null)[] = [];
-  const item = /(?:"((?:[^"\\]|\\[^])*)"|NULL)(,|$)/y;
+  const item = /(?:"((?:[^"\\]|\\.)*)"|null)(,|$)/isy;
   const body = literal.slice(1, -1);
   for (let at = 0; at < body.length; ) {
     item.lastIndex = at;
     const match = item.exec(body);
     assert.ok(match !== null, `no item at ${at} of ${literal}`);
-    items.push(match[1] === undefined ? null : match[1].replaceAll(/\\([^])/g, '$1'));
+    items.push(match[1] === undefined ? null : match[1].replaceAll(/\\(.)/gs, '$1'));
     at = item.lastIndex;
   }
   return items;

@@ -1,6 +1,6 @@
-import { type Conflict, compare, hasSeen } from '@concord/conflict';
+import { type Conflict, hasSeen } from '@concord/conflict';
 import type { Change } from '../../functions/apply/change.ts';
-import { type History, idOf, keyName, winnerOf, writeOf } from './history.ts';
+import { type History, idOf, keyName, rankOf, winnerOf, writeOf } from './history.ts';
 import { type Position, slotOfKey } from './region.ts';
 import { type Slot, stateOf } from './store.ts';
 import { Violation } from './violation.ts';
@@ -12,7 +12,7 @@ const named = (change: Change | undefined): string => (change === undefined ? 'n
 export function checkStep(history: History, region: string, key: string, before: Slot, after: Slot): void {
   const [was, is] = [stateOf(before), stateOf(after)];
   if (was === undefined) return;
-  if (is === undefined || compare(is, was) < 0)
+  if (is === undefined || rankOf(is, was) < 0)
     throw new Violation('I3', `${region} goes from ${named(was)} back to ${named(is)} of ${key}`);
   checkContent(history, region, is);
 }
@@ -28,7 +28,7 @@ export function checkOverwritten(region: string, isLogged: (row: Change) => bool
 function checkContent(history: History, region: string, stored: Change): void {
   const { version } = writeOf(history, stored);
   const same =
-    compare(stored, version) === 0 &&
+    rankOf(stored, version) === 0 &&
     stored.kind === version.kind &&
     stored.writes === version.writes &&
     JSON.stringify(stored.vector) === JSON.stringify(version.vector);
@@ -40,7 +40,7 @@ export function checkLabel(history: History, { loser, winner }: Conflict<Change>
   const [lost, won] = [writeOf(history, loser), writeOf(history, winner)];
   if ((won.ancestors >> lost.id) & 1)
     throw new Violation('I6', `${named(loser)} is logged as lost to ${named(winner)}, which was written over it`);
-  if (compare(winner, loser) <= 0) throw new Violation('I6', `${named(loser)} is logged as lost to an older version`);
+  if (rankOf(winner, loser) <= 0) throw new Violation('I6', `${named(loser)} is logged as lost to an older version`);
 }
 
 /** I9: everything below the watermark was part of a committed batch. */
@@ -89,7 +89,7 @@ export function checkOwnCoverage(given: readonly Change[], winner: Change, loser
   const open = new Set(given);
   for (const version of reached) {
     for (const other of open) {
-      if (other.key !== version.key || (compare(other, version) !== 0 && !hasSeen(version, other))) continue;
+      if (other.key !== version.key || (rankOf(other, version) !== 0 && !hasSeen(version, other))) continue;
       open.delete(other);
       reached.push(other);
     }

@@ -7,7 +7,7 @@ import { type Slot, stateOf } from './store.ts';
 export type Stamped = Ground & { readonly version: Version };
 
 /** What the triggers read: an insert looks the tombstone up, an update does not, a delete meets it when it writes its own. */
-function foundBy(kind: Version['kind'], { row, tombstone }: Slot): Slot {
+export function foundBy(kind: Version['kind'], { row, tombstone }: Slot): Slot {
   if (kind === 'row' && row !== undefined) return { row };
   return { ...(row && { row }), ...(tombstone && { tombstone }) };
 }

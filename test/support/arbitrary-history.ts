@@ -1,4 +1,4 @@
-import { compare, type Conflict, join, nextVersion, type Version } from '@concord/conflict';
+import { type Conflict, compare, join, nextVersion, type Version } from '@concord/conflict';
 import fc from 'fast-check';
 
 /** A version and the one that it was written over. */

@@ -12,7 +12,7 @@ comment on table concord.region is 'Which region this database is. The stamp tri
 create table concord.enrolled_table (
   table_name text primary key,
   policy text not null,
-  former_replica_identity "char" not null,
+  former_identities jsonb not null,
   former_sequences jsonb not null,
   enrolled_at timestamptz not null default now()
 );
@@ -122,7 +122,11 @@ begin
   alter role concord_apply set session_replication_role = replica;
   alter role concord_apply set default_transaction_isolation = 'read committed';
 end $$;
-alter role concord_capture replication;
+-- On RDS nobody may give the attribute; its own role stands for it.
+do $$ begin
+  if exists (select from pg_roles where rolname = 'rds_replication') then grant rds_replication to concord_capture;
+  else alter role concord_capture replication; end if;
+end $$;
 
 grant usage on schema concord to concord_capture, concord_apply, concord_operator;
 grant select on concord.region, concord.enrolled_table to concord_capture, concord_apply, concord_operator;

@@ -1,5 +1,5 @@
+import { formatCount, formatMs } from '../../region/activity-text.ts';
 import type { Link } from '../../region/link.ts';
-import { formatCount, formatMs } from '../screen/screen.ts';
 import { cutOffRegion, type Story } from '../story.ts';
 
 const CUT_AT = 0.15;

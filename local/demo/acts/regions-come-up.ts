@@ -9,7 +9,7 @@ const SCHEMA = new URL('../shop.sql', import.meta.url);
 export const TABLES = ['public.users', 'public.products', 'public.orders'];
 
 /** One transaction per link ten times a second leaves the processor to the clients. */
-const BATCH_WINDOW_MS = 50;
+const BATCH_WINDOW_MS = 100;
 
 /** One PostgreSQL per region with the schema of a shop, enrolled and replicating. */
 export async function regionsComeUp(count: number, screen: Screen): Promise<Regions> {

@@ -1,8 +1,8 @@
+import { formatCount, formatMs } from '../../region/activity-text.ts';
 import type { Verdict } from '../verdict.ts';
-import { formatCount, formatMs } from './screen.ts';
 
-/** The end of the story, for a person. */
-export function verdictLines(verdict: Verdict): string[] {
+/** The end of the story, for a person; the second line is the verdict. */
+export function closingLines(verdict: Verdict): string[] {
   const { received, applied, superseded, held, parked } = verdict;
   const outcome = verdict.verdict === 'equal' ? 'EQUAL' : 'DIVERGED';
   return [
@@ -11,7 +11,7 @@ export function verdictLines(verdict: Verdict): string[] {
     `  ${formatCount(received)} changes received = ${formatCount(applied)} applied + ${formatCount(superseded)} superseded` +
       ` + ${formatCount(held)} held + ${formatCount(parked)} parked`,
     `  ${formatCount(verdict.conflicts)} conflicts, every loser in concord.conflict`,
-    `  ${formatCount(verdict.appliedPerSecond)} applied/s, lag from commit to commit ${formatMs(verdict.lagMsP50)}, p99 ${formatMs(verdict.lagMsP99)}`,
+    `  ${formatCount(verdict.appliedPerSecond)} applied/s; lag from commit to commit ${formatMs(verdict.lagMsP50)}, p99 ${formatMs(verdict.lagMsP99)}`,
     ...verdict.explanation.map((line) => `  ${line}`),
   ];
 }

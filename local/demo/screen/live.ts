@@ -1,7 +1,8 @@
 import { styleText } from 'node:util';
-import { verdictLines } from './closing.ts';
-import { summaryLine } from './plain.ts';
-import { formatCount, type Progress, type RegionProgress, type Screen } from './screen.ts';
+import type { Activity, RegionActivity } from '../../region/activity.ts';
+import { activityLine, formatCount } from '../../region/activity-text.ts';
+import { closingLines } from './closing.ts';
+import type { Screen } from './screen.ts';
 
 const HIDE_CURSOR = '\u001b[?25l';
 const SHOW_CURSOR = '\u001b[?25h';
@@ -15,8 +16,10 @@ export function liveScreen(out: NodeJS.WriteStream): Screen {
   let table: readonly string[] = [];
   let isClosed = false;
   const paint = (style: Style, text: string): string => styleText(style, text, { stream: out });
-  const width = (): number => Math.max(40, (out.columns ?? 80) - 1);
-  const fit = (line: string): string => (line.length > width() ? `${line.slice(0, width() - 1)}…` : line);
+  const fit = (line: string): string => {
+    const width = Math.max(40, (out.columns ?? 80) - 1);
+    return line.length > width ? `${line.slice(0, width - 1)}…` : line;
+  };
   /** In one write, so that nothing flickers. */
   const redraw = (story: readonly string[], next: readonly string[]): void => {
     if (isClosed) return;
@@ -24,25 +27,20 @@ export function liveScreen(out: NodeJS.WriteStream): Screen {
     table = next;
     out.write(erase + [...story, ...next].map((line) => `${line}\n`).join(''));
   };
-  /** Without the scroll of a full screen: what is higher than the terminal could not be drawn over. */
-  const rows = (progress: Progress): string[] => {
-    const all = [header(), ...progress.regions.map(row)].map(fit);
-    const room = (out.rows ?? 24) - 4;
-    return all.length > room
-      ? []
-      : [paint('dim', all[0] ?? ''), ...all.slice(1).map((line, index) => tint(line, progress.regions[index]))];
-  };
-  const tint = (line: string, region: RegionProgress | undefined): string =>
-    region?.isCutOff ? paint('yellow', line) : line;
+  const tint = (region: RegionActivity): string =>
+    region.isCutOff ? paint('yellow', fit(row(region))) : fit(row(region));
+  /** What is higher than the terminal could not be drawn over: then the sum has to do. */
+  const rows = ({ regions }: Activity): string[] =>
+    regions.length + 5 > (out.rows ?? 24) ? [] : ['', paint('dim', fit(HEADER)), ...regions.map(tint)];
   out.write(HIDE_CURSOR);
   return {
     act: (title) => redraw(['', paint('bold', fit(title))], table),
     say: (text) => redraw([`  ${text}`], table),
-    show: (progress) => redraw([], ['', ...rows(progress), paint('cyan', fit(summaryLine(progress)))]),
+    show: (activity) => redraw([], [...rows(activity), '', paint('cyan', fit(activityLine(activity)))]),
     verdict: (verdict) => {
-      const [, headline = '', ...lines] = verdictLines(verdict);
-      const isEqual = verdict.verdict === 'equal';
-      redraw(['', paint(['bold', isEqual ? 'green' : 'red'], headline), ...lines], []);
+      const [gap = '', headline = '', ...lines] = closingLines(verdict);
+      const color = verdict.verdict === 'equal' ? 'green' : 'red';
+      redraw([gap, paint(['bold', color], headline), ...lines], []);
     },
     close: () => {
       if (isClosed) return;
@@ -52,16 +50,13 @@ export function liveScreen(out: NodeJS.WriteStream): Screen {
   };
 }
 
-const COLUMNS = ['written here', 'received', 'waiting', 'superseded', 'conflicts', 'parked'] as const;
-const NAME_WIDTH = 16;
-const CELL_WIDTH = 13;
+const COLUMNS = ['changes', 'received', 'waiting', 'superseded', 'conflicts', 'parked'] as const;
+const NAME_WIDTH = 15;
+const CELL_WIDTH = 11;
+const HEADER = `${'region'.padEnd(NAME_WIDTH)}${COLUMNS.map((name) => name.padStart(CELL_WIDTH)).join('')}`;
 
-const header = (): string =>
-  `${'region'.padEnd(NAME_WIDTH)}${COLUMNS.map((name) => name.padStart(CELL_WIDTH)).join('')}`;
-
-const row = ({ region, isCutOff, written, received, waiting, superseded, conflicts, parked }: RegionProgress): string =>
-  region.padEnd(NAME_WIDTH) +
-  [written, received, waiting, superseded, conflicts, parked]
-    .map((count) => formatCount(count).padStart(CELL_WIDTH))
-    .join('') +
-  (isCutOff ? '  cut off' : '');
+function row({ region, isCutOff, captured, received, waiting, superseded, conflicts, parked }: RegionActivity): string {
+  const counts = [captured, received, waiting, superseded, conflicts, parked];
+  const cells = counts.map((count) => formatCount(count).padStart(CELL_WIDTH)).join('');
+  return `${region.padEnd(NAME_WIDTH)}${cells}${isCutOff ? '  cut off' : ''}`;
+}

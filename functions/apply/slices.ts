@@ -1,0 +1,27 @@
+import type { KafkaRecord } from '@concord/events';
+import type { Tables } from './catalogue-cache.ts';
+import { chunksOf } from './chunks.ts';
+import { keyOf } from './decode.ts';
+
+/** Rows of the first slice: few, so that the server has something to do soon. */
+const FIRST_SLICE = 250;
+
+/**
+ * The records in the order in which every applier locks their rows (table, then key), cut into slices that are decoded one
+ * after the other, while the server writes the one before. The versions of a row stay together.
+ */
+export function slicesOf(records: readonly KafkaRecord[], tables: Tables): KafkaRecord[][] {
+  const rows = [...Map.groupBy(records, (record) => placeOf(record, tables))].sort(([a], [b]) => (a < b ? -1 : 1));
+  return chunksOf(rows, FIRST_SLICE).map((slice) => slice.flatMap(([, versions]) => versions));
+}
+
+/** Table and key texts from the Kafka key, which are the row's own. A record with another Kafka key loses its place, no more. */
+function placeOf(record: KafkaRecord, tables: Tables): string {
+  try {
+    const key = JSON.parse(Buffer.from(record.key ?? '', 'base64').toString('utf8'));
+    const table = tables.get(key._table);
+    return table === undefined ? '' : `${table.name}\0${keyOf(key, table)}`;
+  } catch {
+    return '';
+  }
+}

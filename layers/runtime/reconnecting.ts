@@ -1,0 +1,71 @@
+import type postgres from 'postgres';
+
+type Sql = postgres.Sql;
+type TransactionSql = postgres.TransactionSql;
+type Client = { readonly sql: Sql; closed: boolean };
+type Run = (tx: TransactionSql) => unknown;
+
+/**
+ * A client of one connection that survives the loss of it. postgres.js does not: a statement or its own `rollback` on a
+ * connection that was lost inside a transaction throws outside of every promise (which ends the process), and what is asked
+ * next never returns or gets the old error. So every connection has a client of its own, and a lost one is never asked again.
+ */
+export function reconnecting(open: (onClose: () => void) => Sql): Sql {
+  const openClient = (): Client => {
+    const client: Client = { sql: open(() => (client.closed = true)), closed: false };
+    return client;
+  };
+  let client = openClient();
+  let ended = false;
+  const current = (): Client => {
+    if (client.closed && !ended) {
+      void client.sql.end({ timeout: 0 });
+      client = openClient();
+    }
+    return client;
+  };
+  const end: Sql['end'] = (options) => {
+    ended = true;
+    return client.sql.end(options);
+  };
+  return new Proxy(client.sql, {
+    apply: (_, self, values) => Reflect.apply(current().sql, self, values),
+    get: (_, name) => {
+      if (name === 'end') return end;
+      const now = current();
+      return name === 'begin' ? (run: Run) => now.sql.begin(onlyWhileOpen(now, run)) : Reflect.get(now.sql, name);
+    },
+  });
+}
+
+/** Never settles once the connection is lost: `begin` rejects by itself then, and must not send a `rollback`. */
+const onlyWhileOpen =
+  (client: Client, run: Run): Run =>
+  (tx) =>
+    new Promise((resolve, reject) => {
+      const unlessLost =
+        <T>(settle: (result: T) => void) =>
+        (result: T): void => {
+          if (!client.closed) settle(result);
+        };
+      Promise.resolve(guarded(client, tx)).then(run).then(unlessLost(resolve), unlessLost(reject));
+    });
+
+/** A transaction that refuses statements once its connection is lost. */
+function guarded(client: Client, tx: TransactionSql): TransactionSql {
+  const refuse = (): void => {
+    if (client.closed) throw new Error('the connection was lost within the transaction');
+  };
+  return new Proxy(tx, {
+    apply: (target, self, values) => {
+      refuse();
+      return Reflect.apply(target, self, values);
+    },
+    get: (target, name) => {
+      refuse();
+      return name === 'savepoint'
+        ? (run: Run) => target.savepoint(onlyWhileOpen(client, run))
+        : Reflect.get(target, name);
+    },
+  });
+}

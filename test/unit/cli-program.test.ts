@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+
+const CONCORD = new URL('../../cli/concord.js', import.meta.url).pathname;
+const folder = mkdtempSync(join(tmpdir(), 'concord-cli-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function concord(...args: string[]): { code: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CONCORD, ...args], { encoding: 'utf8', cwd: folder });
+  return { code: status, out: stdout, err: stderr };
+}
+
+const fileWith = (name: string, text: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+};
+
+/** Port 1 is nobody's. */
+const DEAD = 'postgres://admin:hunter2@127.0.0.1:1/app';
+
+describe('help', () => {
+  test('names every command and exits with 0', () => {
+    const { code, out, err } = concord('--help');
+    assert.deepEqual([code, err], [0, '']);
+    for (const name of ['preflight', 'enroll', 'status']) assert.match(out, new RegExp(`^  ${name} `, 'm'));
+  });
+  for (const [name, options] of [
+    ['preflight', ['--region', '--url', '--topology', '--json']],
+    ['enroll', ['--region', '--url', '--other', '--topology', '--lock-timeout', '--unenroll', '--json']],
+    ['status', ['--url', '--json']],
+  ] as const)
+    test(`of ${name} lists its options and an example`, () => {
+      const { code, out } = concord(name, '--help');
+      assert.equal(code, 0);
+      for (const option of options) assert.ok(out.includes(option), option);
+      assert.match(out, new RegExp(`Examples?:\\n  concord ${name} `));
+    });
+});
+
+describe('bad usage exits with 2 and says what to do', () => {
+  const cases: [name: string, args: string[], says: RegExp][] = [
+    ['no command', [], /Usage: concord/],
+    ['an unknown command', ['enrol'], /unknown command 'enrol'/],
+    ['an unknown option', ['status', '--url', DEAD, '--urll'], /unknown option '--urll'/],
+    ['a missing option', ['status'], /required option '--url <url>' not specified/],
+    ['a missing value', ['status', '--url'], /argument missing/],
+    ['another URL', ['status', '--url', 'mysql://h/d'], /not one of PostgreSQL\nhint: postgres:\/\//],
+    [
+      'no topology',
+      ['preflight', '--region', 'a', '--url', DEAD],
+      /cannot read concord.json: ENOENT\nhint: .*--topology/,
+    ],
+  ];
+  for (const [name, args, says] of cases)
+    test(name, () => {
+      const { code, out, err } = concord(...args);
+      assert.deepEqual([code, out], [2, '']);
+      assert.match(err, says);
+    });
+  test('a topology that is not JSON', () => {
+    const path = fileWith('broken.json', '{ "version": 1, }');
+    const { code, err } = concord('preflight', '--region', 'a', '--url', DEAD, '--topology', path);
+    assert.equal(code, 2);
+    assert.match(err, /broken\.json is not JSON: .*\nhint: /);
+  });
+  test('a topology with faults: each with its path and a hint', () => {
+    const path = fileWith(
+      'faults.json',
+      JSON.stringify({ version: 1, hub: 'b', regions: [{ name: 'a', slot: 99 }], tables: [] }),
+    );
+    const { code, err } = concord('enroll', '--region', 'a', '--url', DEAD, '--topology', path);
+    assert.equal(code, 2);
+    assert.match(err, /faults\.json \/hub: 'b' is not a region\n {2}hint: one of a/);
+    assert.match(err, /faults\.json \/regions\/0\/slot: slot 99 is not below maxRegions 32\n {2}hint: /);
+  });
+  test('a lock timeout that is no number', () => {
+    const path = fileWith(
+      'good.json',
+      JSON.stringify({ version: 1, hub: 'a', regions: [{ name: 'a', slot: 0 }], tables: [] }),
+    );
+    const args = ['enroll', '--region', 'a', '--url', DEAD, '--topology', path, '--lock-timeout'];
+    for (const value of ['soon', '-1', '1.5']) {
+      const { code, err } = concord(...args, value);
+      assert.equal(code, 2, value);
+      assert.match(err, /is not a number of milliseconds/);
+    }
+  });
+});
+
+test('a database that is away exits with 1 and a hint', () => {
+  const { code, out, err } = concord('status', '--url', DEAD);
+  assert.deepEqual([code, out], [1, '']);
+  assert.match(err, /ECONNREFUSED[^\n]*\nhint: is the database up/);
+});
+
+describe('a password is never printed', () => {
+  const cases: string[][] = [
+    ['status', '--url', DEAD],
+    ['status', '--url', DEAD.replace(':1/', ':99999/')],
+    ['status', '--url', DEAD.replace('postgres:', 'mysql:')],
+    ['status', '--url', DEAD, `--urll=${DEAD}`],
+    ['status', DEAD],
+    ['status', '--url', DEAD, DEAD],
+    [DEAD],
+  ];
+  for (const args of cases)
+    test(args.join(' ').replaceAll('hunter2', '…'), () => {
+      const { code, out, err } = concord(...args);
+      assert.notEqual(code, 0);
+      assert.match(err, /^error: /);
+      assert.ok(!`${out}${err}`.includes('hunter2'), err);
+    });
+});

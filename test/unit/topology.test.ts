@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { parseTopology } from '@concord/events';
+
+const FILE = new URL('../../concord.json', import.meta.url);
+
+const good = {
+  version: 1,
+  hub: 'us-east-1',
+  regions: [
+    { name: 'us-east-1', slot: 0 },
+    { name: 'eu-west-1', slot: 5 },
+  ],
+  tables: [{ name: 'public.users' }, { name: 'public.orders', policy: 'lww' }],
+};
+
+describe('a topology', () => {
+  test('the reference topology is one', () => {
+    const result = parseTopology(JSON.parse(readFileSync(FILE, 'utf8')));
+    assert.ok(result.ok);
+    assert.equal(result.topology.regions.length, 8);
+  });
+  test('has the policy lww and limits where it says nothing', () => {
+    const result = parseTopology(good);
+    assert.ok(result.ok);
+    assert.deepEqual(result.topology, {
+      hub: good.hub,
+      regions: good.regions,
+      tables: [
+        { name: 'public.users', policy: 'lww' },
+        { name: 'public.orders', policy: 'lww' },
+      ],
+      limits: {
+        driftLimitMs: 900_000,
+        maxRegions: 32,
+        lockTimeoutMs: 2000,
+        maxRecordBytes: 5_242_880,
+        maxAttempts: 3,
+      },
+    });
+  });
+  test('has its own limits beside the usual ones', () => {
+    const result = parseTopology({ ...good, limits: { maxRegions: 6 } });
+    assert.ok(result.ok);
+    assert.deepEqual([result.topology.limits.maxRegions, result.topology.limits.maxAttempts], [6, 3]);
+  });
+});
+
+const [first, second] = good.regions;
+
+describe('a problem of a topology has its path, a reason and a hint', () => {
+  const cases: [name: string, file: unknown, path: string, says: RegExp][] = [
+    ['no object', 'text', '/', /./],
+    ['another version', { ...good, version: 2 }, '/version', /./],
+    ['a name that means nothing', { ...good, region: 'x' }, '/', /./],
+    ['no regions', { ...good, regions: [] }, '/regions', /./],
+    ['a region in capitals', { ...good, regions: [first, { name: 'EU', slot: 1 }] }, '/regions/1/name', /./],
+    ['a slot below 0', { ...good, regions: [{ ...first, slot: -1 }] }, '/regions/0/slot', /./],
+    ['a slot that is no integer', { ...good, regions: [{ ...first, slot: 0.5 }] }, '/regions/0/slot', /./],
+    ['a table without schema', { ...good, tables: [{ name: 'users' }] }, '/tables/0/name', /./],
+    ['a table with two dots', { ...good, tables: [{ name: 'a.b.c' }] }, '/tables/0/name', /./],
+    ['an unknown policy', { ...good, tables: [{ name: 'a.b', policy: 'last' }] }, '/tables/0/policy', /./],
+    ['a limit too low', { ...good, limits: { driftLimitMs: 1 } }, '/limits/driftLimitMs', /./],
+    ['too many regions', { ...good, limits: { maxRegions: 1025 } }, '/limits/maxRegions', /./],
+    ['a hub that is no region', { ...good, hub: 'ap-1' }, '/hub', /'ap-1'.*one of us-east-1, eu-west-1/],
+    [
+      'a region twice',
+      { ...good, regions: [first, { ...first, slot: 1 }] },
+      '/regions/1/name',
+      /'us-east-1' is there twice/,
+    ],
+    [
+      'a slot twice',
+      { ...good, regions: [first, { ...second, slot: 0 }] },
+      '/regions/1/slot',
+      /slot 0 is taken.*same ids/,
+    ],
+    ['a slot too high', { ...good, limits: { maxRegions: 5 } }, '/regions/1/slot', /slot 5 is not below maxRegions 5/],
+    [
+      'a table twice',
+      { ...good, tables: [{ name: 'a.b' }, { name: 'a.b' }] },
+      '/tables/1/name',
+      /'a.b' is there twice/,
+    ],
+  ];
+  for (const [name, file, path, says] of cases)
+    test(name, () => {
+      const result = parseTopology(file);
+      assert.ok(!result.ok);
+      const problem = result.problems.find((each) => each.path === path);
+      assert.ok(problem, JSON.stringify(result.problems));
+      assert.match(`${problem.reason}. ${problem.hint}`, says);
+      assert.notEqual(problem.hint, '');
+    });
+  test('all problems are told at once', () => {
+    const file = { ...good, hub: 'x', regions: [first, first], tables: [{ name: 'a.b' }, { name: 'a.b' }] };
+    const result = parseTopology(file);
+    assert.ok(!result.ok);
+    assert.deepEqual(
+      result.problems.map(({ path }) => path),
+      ['/hub', '/regions/1/name', '/regions/1/slot', '/tables/1/name'],
+    );
+  });
+});
