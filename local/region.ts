@@ -72,17 +72,26 @@ const BATCH_SIZE = 1000;
  * its own and applies every topic in all other regions. Resolves when changes flow; ends with this process at the latest.
  */
 export async function startRegions(options: RegionsOptions): Promise<Regions> {
-  const { template, tables, onWarning = () => undefined } = options;
+  const all = await startDatabases(options.regions, options.template);
+  try {
+    return await replicate(all, options);
+  } catch (error) {
+    await Promise.all(all.map(({ cluster }) => cluster.remove()));
+    throw error;
+  }
+}
+
+async function replicate(all: readonly Region[], options: RegionsOptions): Promise<Regions> {
+  const { tables, partitions = PARTITIONS, onWarning = () => undefined } = options;
   const topology = localTopology(options.regions, tables);
-  const all = await startDatabases(options.regions, template);
   await enrollAll(all, topology);
   const log = createLog({ retain: 'committed' });
+  for (const { name } of all) log.createTopic(topicOf(name), partitions);
   const [lag, recentLag] = [lagHistogram(), lagHistogram()];
   const addLag = (lagMs: number): void => {
     lag.add(lagMs);
     recentLag.add(lagMs);
   };
-  for (const { name } of all) log.createTopic(topicOf(name), options.partitions ?? PARTITIONS);
   const links = await startLinks(all, { ...options, topology, log, addLag, onWarning });
   const captures = await startCaptures(all, log, onWarning);
   const upkeeps = new Map(all.map((region) => [region.name, startUpkeep(region, topology, onWarning)]));

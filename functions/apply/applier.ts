@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { isInternalTopic, type KafkaRecord } from '@concord/events';
 import { progressOf, type Tally } from '@concord/idempotency';
 import type { ApplyOptions } from './apply.ts';
@@ -39,7 +40,7 @@ export class Applier {
         const changed = error instanceof CatalogueChanged;
         const meaning = changed ? 'schema' : meaningOf(error).kind;
         if (meaning === 'away' || races === MAX_RACES) throw error;
-        if (meaning === 'schema') this.#catalogue = undefined;
+        if (meaning === 'schema' || meaning === 'row') await this.#refresh();
         if (meaning === 'row' || (meaning === 'schema' && !changed)) mode = 'isolated';
       }
     }
@@ -61,12 +62,7 @@ export class Applier {
   async #retry(): Promise<void> {
     const { sql, topology, now } = this.#options;
     const catalogue = await this.#refresh();
-    await retryParked(
-      sql,
-      { topology, tables: catalogue.tables, now: now() },
-      catalogue,
-      topology.limits.lockTimeoutMs,
-    );
+    await retryParked(sql, { topology, tables: catalogue.tables, now: now() }, catalogue);
   }
 
   async #current(): Promise<Catalogue> {
@@ -77,7 +73,7 @@ export class Applier {
   /** Keeps the tables, and with them their statements, when nothing changed. */
   async #refresh(): Promise<Catalogue> {
     const fresh = await readCatalogue(this.#options.sql);
-    if (this.#catalogue?.fingerprint !== fresh.fingerprint) this.#catalogue = fresh;
+    if (!isDeepStrictEqual(this.#catalogue, fresh)) this.#catalogue = fresh;
     return this.#catalogue ?? fresh;
   }
 

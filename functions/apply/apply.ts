@@ -3,7 +3,7 @@ import { type BatchResponse, isInternalTopic, type KafkaRecord, parseKafkaEvent,
 import { addTallies, beginAttempt, EMPTY_TALLY, progressOf, type Tally } from '@concord/idempotency';
 import { recordsOf, type Sql } from '@concord/runtime';
 import { Applier } from './applier.ts';
-import { oneByOne } from './one-by-one.ts';
+import { oneByOne, type Survived } from './one-by-one.ts';
 
 export type ApplyOptions = {
   /** One connection of the role `concord_apply`. */
@@ -22,6 +22,7 @@ export type Apply = (event: unknown) => Promise<BatchResponse>;
 /** The apply function of one execution environment: keeps the connection and what it knows of the catalogue. */
 export function createApply(options: ApplyOptions): Apply {
   const applier = new Applier(options);
+  const survived: Survived = new Set();
   const together = async (records: readonly KafkaRecord[]): Promise<BatchResponse> => {
     const tallies = await applier.apply(records);
     options.onBatch?.(tallies.reduce(addTallies, EMPTY_TALLY));
@@ -34,7 +35,7 @@ export function createApply(options: ApplyOptions): Apply {
     const attempt = progress.length === 0 ? undefined : await beginAttempt(options.sql, progress);
     const alone =
       attempt !== undefined && (attempt.attempts > options.topology.limits.maxAttempts || attempt.suspects.size > 0);
-    const response = alone ? await oneByOne(records, attempt, applier, options) : await together(records);
+    const response = alone ? await oneByOne(records, attempt, applier, options, survived) : await together(records);
     await applier.afterBatch();
     return response;
   };

@@ -3,6 +3,7 @@ import type { Db, Sql } from '@concord/runtime';
 import { type Catalogue, CatalogueChanged, FINGERPRINT } from './catalogue-cache.ts';
 import type { Change, Refusal } from './change.ts';
 import { park } from './parked.ts';
+import { setUp } from './set-up.ts';
 import { writeIsolated, writeTogether } from './write-changes.ts';
 
 export type Batch = {
@@ -26,7 +27,7 @@ export async function writeBatch(
   lockTimeoutMs: number,
 ): Promise<readonly Tally[]> {
   return sql.begin(async (tx) => {
-    await tx.unsafe(`set local lock_timeout = ${lockTimeoutMs}`);
+    await setUp(tx, lockTimeoutMs);
     if (batch.progress.length > 0) await claim(tx, batch.progress);
     const outcome =
       mode === 'together'

@@ -7,11 +7,12 @@ export type Tables = ReadonlyMap<string, Table>;
 export type Catalogue = { readonly tables: Tables; readonly fingerprint: string };
 
 /**
- * Changes with every ADD COLUMN (`relnatts` never shrinks) and every table enrolled or not any more. A dropped or renamed
- * column makes the statement itself fail with 42703.
+ * Changes with every ADD COLUMN (`relnatts` never shrinks), with every type that is changed so that the table is rewritten
+ * (`xmin`), and with every table enrolled or not any more. A dropped or renamed column makes the statement itself fail with
+ * 42703, or its rows wait.
  */
 export const FINGERPRINT = /* sql */ `
-(select coalesce(string_agg(e.table_name || ':' || c.oid || ':' || c.relnatts, ',' order by e.table_name), '')
+(select coalesce(string_agg(e.table_name || ':' || c.oid || ':' || c.relnatts || ':' || c.xmin, ',' order by e.table_name), '')
  from concord.enrolled_table e join pg_class c on c.oid = to_regclass(
    quote_ident(split_part(e.table_name, '.', 1)) || '.' || quote_ident(substr(e.table_name, strpos(e.table_name, '.') + 1))))`;
 

@@ -2,6 +2,13 @@ import type { BatchResponse, KafkaRecord } from '@concord/events';
 import { type Attempt, markSuspect, recordName } from '@concord/idempotency';
 import type { Applier } from './applier.ts';
 import type { ApplyOptions } from './apply.ts';
+import { isOutage } from './sqlstate.ts';
+
+/**
+ * Records that were tried alone when the database went away, by name: this environment outlived them, so they are tried alone
+ * once more before they are taken for killers.
+ */
+export type Survived = Set<string>;
 
 type Failure = BatchResponse['batchItemFailures'][number];
 
@@ -14,11 +21,12 @@ export async function oneByOne(
   attempt: Attempt,
   applier: Applier,
   options: ApplyOptions,
+  survived: Survived,
 ): Promise<BatchResponse> {
   const partitions = Map.groupBy(records, ({ topic, partition }) => `${topic}-${partition}`);
   const failures: Failure[] = [];
   for (const [partition, ofPartition] of partitions) {
-    const failed = await firstFailure(ofPartition, attempt, applier, options);
+    const failed = await firstFailure(ofPartition, attempt, applier, options, survived);
     if (failed !== undefined) failures.push({ itemIdentifier: { partition, offset: failed.offset } });
   }
   return { batchItemFailures: failures };
@@ -30,11 +38,14 @@ async function firstFailure(
   attempt: Attempt,
   applier: Applier,
   options: ApplyOptions,
+  survived: Survived,
 ): Promise<KafkaRecord | undefined> {
   for (const record of records.toSorted((a, b) => a.offset - b.offset)) {
     const { topic, partition, offset } = record;
+    const name = recordName(topic, partition, offset);
+    const suspect = attempt.suspects.has(name);
     try {
-      if (attempt.suspects.has(recordName(topic, partition, offset)))
+      if (suspect && !survived.delete(name))
         await applier.apply(
           [],
           [{ record, reason: 'killer', error: 'the function died while it applied this record alone' }],
@@ -44,6 +55,7 @@ async function firstFailure(
         await applier.apply([record]);
       }
     } catch (error) {
+      if (isOutage(error) && !suspect) survived.add(name);
       options.onWarning?.(`record ${offset} of ${partition} failed alone`, error);
       return record;
     }

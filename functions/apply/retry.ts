@@ -2,9 +2,12 @@ import type { Sql, TransactionSql } from '@concord/runtime';
 import type { Catalogue } from './catalogue-cache.ts';
 import { type DecodeContext, decodeChange } from './decode.ts';
 import { claimDue, closeParked, type DueRecord, keepParked } from './parked.ts';
+import { setUp } from './set-up.ts';
 import { writeIsolated } from './write-changes.ts';
 
 const LIMIT = 100;
+/** What is tried again comes again, so it hardly waits: a hundred rows that one session holds must not stop a partition. */
+const LOCK_TIMEOUT_MS = 10;
 
 export type Retried = { readonly closed: number; readonly kept: number };
 
@@ -12,14 +15,9 @@ export type Retried = { readonly closed: number; readonly kept: number };
  * Tries parked records again whose time has come, through the same path. One that goes in, or that a newer version has
  * overtaken, closes; the others wait longer. They were accounted for when they were parked, so no tally changes.
  */
-export async function retryParked(
-  sql: Sql,
-  context: DecodeContext,
-  catalogue: Catalogue,
-  lockTimeoutMs: number,
-): Promise<Retried> {
+export async function retryParked(sql: Sql, context: DecodeContext, catalogue: Catalogue): Promise<Retried> {
   return sql.begin(async (tx) => {
-    await tx.unsafe(`set local lock_timeout = ${lockTimeoutMs}`);
+    await setUp(tx, LOCK_TIMEOUT_MS);
     const due = await claimDue(tx, LIMIT);
     const closed: string[] = [];
     for (const record of due) {

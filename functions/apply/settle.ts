@@ -2,6 +2,7 @@ import type { Sql } from '@concord/runtime';
 import { buryRows } from './bury.ts';
 import type { Tables } from './catalogue-cache.ts';
 import { keyColumns, matchKey, type Plan, planOf } from './plan.ts';
+import { setUp } from './set-up.ts';
 import { meaningOf } from './sqlstate.ts';
 
 /**
@@ -33,7 +34,7 @@ const NOTHING: Settled = { buried: 0, done: 0, fenced: 0 };
 async function settleTable(sql: Sql, plan: Plan, lockTimeoutMs: number): Promise<Settled> {
   try {
     return await sql.begin(async (tx) => {
-      await tx.unsafe(`set local lock_timeout = ${lockTimeoutMs}`);
+      await setUp(tx, lockTimeoutMs);
       const [row] = await tx.unsafe<Settled[]>(statementOf(plan), [plan.table.name]);
       return row ?? NOTHING;
     });

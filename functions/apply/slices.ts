@@ -11,8 +11,11 @@ const FIRST_SLICE = 250;
  * after the other, while the server writes the one before. The versions of a row stay together.
  */
 export function slicesOf(records: readonly KafkaRecord[], tables: Tables): KafkaRecord[][] {
-  const rows = [...Map.groupBy(records, (record) => placeOf(record, tables))].sort(([a], [b]) => (a < b ? -1 : 1));
-  return chunksOf(rows, FIRST_SLICE).map((slice) => slice.flatMap(([, versions]) => versions));
+  const placed = records.map((record) => ({ record, place: placeOf(record, tables) }));
+  placed.sort((a, b) => (a.place < b.place ? -1 : a.place > b.place ? 1 : 0));
+  const rows = placed.flatMap(({ place }, index) => (place === placed[index - 1]?.place ? [] : [index]));
+  const slices = chunksOf(rows, FIRST_SLICE);
+  return slices.map(([start], index) => placed.slice(start, slices[index + 1]?.[0]).map(({ record }) => record));
 }
 
 /** Table and key texts from the Kafka key, which are the row's own. A record with another Kafka key loses its place, no more. */

@@ -44,6 +44,15 @@ export function meaningOf(error: unknown): Meaning {
   return EXACT[code] ?? CLASSES[code.slice(0, 2)] ?? { kind: 'away' };
 }
 
+/** Connection, read-only server, authorization, missing database, resources, shutdown, input and output. */
+const OUTAGES = /^(?:08|25|28|3D|53|57P|58)/;
+
+/** Could the database do nothing at all, whatever it was asked? */
+export function isOutage(error: unknown): boolean {
+  const code = sqlState(error);
+  return code === undefined || OUTAGES.test(code);
+}
+
 export function sqlState(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;

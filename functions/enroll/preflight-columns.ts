@@ -1,4 +1,4 @@
-import { CONNECTOR_FIELDS, type Topology } from '@concord/events';
+import { CONNECTOR_FIELDS, type Topology, tombstoneSchema } from '@concord/events';
 import { type Column, type Db, type Table, unquoted } from '@concord/runtime';
 import { STAMP_COLUMN_NAMES } from './columns.ts';
 import { rowTable } from './names.ts';
@@ -17,6 +17,8 @@ const NO_INPUT = new Set(
     'pg_ddl_command',
   ].map((name) => `pg_catalog.${name}`),
 );
+/** The tombstone table's own column beside the key and the stamps. */
+const IMAGE = 'image';
 const MAX_IDS: Readonly<Record<string, number>> = { smallint: 32_767, integer: 2_147_483_647 };
 
 /** Columns that clash or cannot travel, identity columns that cannot be written, and what interleaving costs. */
@@ -35,6 +37,8 @@ function checkColumn(table: Table, column: Column, enrolled: boolean): Finding[]
     return refuse('name_clash', 'has a name that Concord adds', 'rename the column');
   if ((CONNECTOR_FIELDS as readonly string[]).includes(column.name) || column.name === '_table')
     return refuse('name_clash', 'has a name that the change event uses', 'rename the column');
+  if (isKey && column.name === IMAGE)
+    return refuse('name_clash', 'of the primary key has the name of a column of the tombstone', 'rename the column');
   if (NO_INPUT.has(unquoted(column.type)))
     return refuse(
       'column_type',
@@ -52,12 +56,13 @@ function checkColumn(table: Table, column: Column, enrolled: boolean): Finding[]
   return [];
 }
 
-async function isEnrolled(db: Db, table: Table): Promise<boolean> {
-  const [there] = await db.unsafe<{ there: boolean }[]>(
-    `select to_regclass('concord.enrolled_table') is not null as there`,
+/** By the tombstone table, which any role can see in the catalogue. */
+async function isEnrolled(db: Db, { schema, table }: Table): Promise<boolean> {
+  const rows = await db.unsafe(
+    'select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2',
+    [tombstoneSchema(schema), table],
   );
-  if (there?.there !== true) return false;
-  return (await db.unsafe(`select from concord.enrolled_table where table_name = $1`, [table.name])).length > 0;
+  return rows.length > 0;
 }
 
 /** PostgreSQL 18 refuses updates under REPLICA IDENTITY FULL on tables with virtual generated columns: they cannot be published. */

@@ -5,6 +5,10 @@ import type { Finding } from './preflight.ts';
 
 type Relation = {
   persistence: string;
+  partition: boolean;
+  foreign_partitions: string[];
+  restrictive: string[];
+  forced_security: boolean;
   inherits: boolean;
   deferrable_key: boolean;
   rules: string[];
@@ -14,13 +18,20 @@ type Relation = {
   subscribed: boolean;
   owned: boolean;
 };
-type Trigger = { name: string; before: boolean; enabled: string };
+type Trigger = { name: string; on: string; before: boolean; for_row: boolean; enabled: string };
 
 const RELATION = /* sql */ `
-select c.relpersistence as persistence,
+select coalesce((select 'u' from pg_partition_tree(c.oid) p join pg_class k on k.oid = p.relid where k.relpersistence = 'u' limit 1),
+    c.relpersistence::text) as persistence,
+  c.relispartition as partition,
+  to_json(array(select k.oid::regclass::text from pg_partition_tree(c.oid) p join pg_class k on k.oid = p.relid where k.relkind = 'f')) as foreign_partitions,
+  to_json(array(select polname::text from pg_policy where polrelid = c.oid and not polpermissive and c.relrowsecurity
+    and (polroles = '{0}' or to_regrole('concord_apply') = any(polroles)))) as restrictive,
+  c.relforcerowsecurity and c.relrowsecurity and not (select o.rolsuper or o.rolbypassrls from pg_roles o where o.oid = c.relowner) as forced_security,
   exists (select from pg_inherits i join pg_class k on k.oid = i.inhrelid where not k.relispartition and c.oid in (i.inhrelid, i.inhparent)) as inherits,
   exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and not i.indimmediate) as deferrable_key,
-  to_json(array(select rulename::text from pg_rewrite where ev_class = c.oid)) as rules,
+  to_json(array(select rulename::text from pg_rewrite where ev_class = c.oid
+    or ev_class in (select relid from pg_partition_tree(c.oid)))) as rules,
   to_json(array(select conname::text from pg_constraint where conrelid = c.oid and contype = 'x')) as exclusions,
   to_json(array(select i.indexrelid::regclass::text from pg_index i where i.indrelid = c.oid and i.indisunique
     and not i.indisprimary and not i.indisexclusion)) as uniques,
@@ -31,9 +42,12 @@ select c.relpersistence as persistence,
   pg_has_role(c.relowner, 'usage') as owned
 from pg_class c where c.oid = $1::text::regclass`;
 
+/** Also those that only a partition has. */
 const USER_TRIGGERS = /* sql */ `
-select tgname::text as name, (tgtype & 2) <> 0 as before, tgenabled::text as enabled from pg_trigger
-where tgrelid = $1::text::regclass and not tgisinternal and (tgtype & 1) <> 0 and not (tgname = any($2::text[]))`;
+select tgname::text as name, tgrelid::regclass::text as "on", (tgtype & 2) <> 0 as before, (tgtype & 1) <> 0 as for_row,
+  tgenabled::text as enabled
+from pg_trigger where not tgisinternal and tgparentid = 0 and not (tgname = any($2::text[]))
+  and (tgrelid = $1::text::regclass or tgrelid in (select relid from pg_partition_tree($1::text::regclass)))`;
 
 /** What kind of relation it is, its constraints, rules and triggers. */
 export async function checkRelation(db: Db, table: Table, topology: Topology): Promise<Finding[]> {
@@ -69,6 +83,25 @@ function refusals(table: Table, relation: Relation): Finding[] {
       'its changes are not in the WAL: alter table … set logged',
     ],
     [relation.persistence === 't', 'temporary', 'the table is temporary', 'only permanent tables are enrolled'],
+    [relation.partition, 'partition', 'the table is a partition', 'enroll the table that it is a part of'],
+    [
+      relation.foreign_partitions.length > 0,
+      'foreign_partition',
+      `it has partitions that are foreign tables (${relation.foreign_partitions.join(', ')})`,
+      'their rows are not in this database: detach them',
+    ],
+    [
+      relation.restrictive.length > 0,
+      'row_security',
+      `it has restrictive policies for everybody (${relation.restrictive.join(', ')})`,
+      'they would hide rows from concord_apply: name the roles that they are for (create policy … to …)',
+    ],
+    [
+      relation.forced_security,
+      'row_security',
+      'row-level security is forced upon its owner',
+      'an insert could not be stamped above its tombstone: alter table … no force row level security',
+    ],
     [
       relation.inherits,
       'inheritance',
@@ -123,7 +156,12 @@ function checkTrigger(table: Table, trigger: Trigger): Finding[] {
     { level: 'error', code, table: table.name, reason: `trigger ${trigger.name} ${reason}`, hint },
   ];
   if (trigger.enabled === 'A' || trigger.enabled === 'R')
-    return refuse('always_trigger', 'fires for applied rows too', `alter table … enable trigger ${trigger.name}`);
+    return refuse(
+      'always_trigger',
+      'fires for applied rows too',
+      `alter table ${trigger.on} enable trigger ${trigger.name}`,
+    );
+  if (!trigger.for_row) return [];
   const order = Buffer.compare(
     Buffer.from(trigger.name),
     Buffer.from(trigger.before ? TRIGGERS.stamp : TRIGGERS.check),

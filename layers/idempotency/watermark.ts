@@ -19,11 +19,15 @@ export type Progress = {
  */
 export function progressOf(records: readonly KafkaRecord[]): Progress[] {
   const partitions = new Map<string, KafkaRecord[]>();
+  let current: KafkaRecord[] = [];
   for (const record of records) {
-    const name = `${record.topic}-${record.partition}`;
-    const known = partitions.get(name);
-    if (known === undefined) partitions.set(name, [record]);
-    else known.push(record);
+    // Nearly always that of the record before: names are made only where it is not.
+    if (record.partition !== current[0]?.partition || record.topic !== current[0].topic) {
+      const name = `${record.topic}-${record.partition}`;
+      current = partitions.get(name) ?? [];
+      partitions.set(name, current);
+    }
+    current.push(record);
   }
   return [...partitions.values()].map(progressOfPartition).sort(byTopicPartition);
 }

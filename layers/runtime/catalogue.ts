@@ -112,7 +112,10 @@ async function tableOf(db: Db, row: Row): Promise<Table> {
   return { ...row, columns, key };
 }
 
-const CONSTANT = /^(?:'(?:[^']|'')*'(?:::[\w ."()[\]]+)?|-?[0-9.]+|\(-[0-9.]+\)(?:::[\w ]+)?|true|false)$/;
+const TEXT = String.raw`E'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'`;
+const CAST = String.raw`(?:::[\w ."()[\]]+)?`;
+const LITERAL = String.raw`(?:${TEXT}|-?[0-9.]+|\(-[0-9.]+\)|true|false|NULL)${CAST}`;
+const CONSTANT = new RegExp(String.raw`^(?:${LITERAL}|ARRAY\[(?:${LITERAL}(?:, ${LITERAL})*)?\]${CAST})$`);
 
 /** The text of a default expression that is a literal (it comes from the catalogue), null for none and for functions. */
 async function constantText(db: Db, expression: string | null): Promise<string | null> {

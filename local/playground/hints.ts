@@ -16,6 +16,7 @@ export type HintContext = {
   readonly sql: string;
   /** Extensions of the script that this PostgreSQL does not have. */
   readonly missingExtensions: readonly string[];
+  readonly skipsErrors: boolean;
 };
 
 const CIRCULAR =
@@ -27,11 +28,11 @@ const looksLikeMysql = (sql: string): boolean => /`|\bauto_increment\b|\bengine\
 /** What to do about an error of a script: PostgreSQL's own hint first, else what is known about its kind. */
 export function hintFor(error: DatabaseError, context: HintContext): string | undefined {
   if (error.hint) return error.hint;
-  const { phase, sql, missingExtensions } = context;
+  const { phase, sql } = context;
   if (error.code === '23503' && phase === 'data') return CIRCULAR;
   if (error.code === '42P07' || error.code === '42710')
     return 'it is there already: is the script, or a script that it includes, run twice?';
-  if (error.code === '42704' || error.code === '42883' || error.code === '42P01') return missing(missingExtensions);
+  if (error.code === '42704' || error.code === '42883' || error.code === '42P01') return missing(context);
   if (error.code === '25P02') return 'an earlier statement of this transaction failed';
   if (error.code !== '42601') return undefined;
   if (looksLikeMysql(sql)) return 'this is the dialect of MySQL: convert the script to PostgreSQL first';
@@ -39,7 +40,8 @@ export function hintFor(error: DatabaseError, context: HintContext): string | un
   return undefined;
 }
 
-const missing = (extensions: readonly string[]): string | undefined =>
-  extensions.length === 0
-    ? undefined
-    : `the script wants ${extensions.join(', ')}, which the PostgreSQL from npm does not bring along; --skip-errors goes on without`;
+function missing({ missingExtensions, skipsErrors }: HintContext): string | undefined {
+  if (missingExtensions.length === 0) return undefined;
+  const why = `the script wants ${missingExtensions.join(', ')}, which the PostgreSQL from npm does not bring along`;
+  return skipsErrors ? why : `${why}; --skip-errors goes on without what needs it`;
+}

@@ -1,8 +1,11 @@
 /** What is known of a statement while it is read: as much as psql keeps in mind. */
 export type Pending = {
-  /** Where its first token begins, and on which line. */
-  readonly start: number;
+  /** The line of its first token. */
   readonly line: number;
+  /** Its text up to an index of the script, without what was cut out. */
+  readonly sqlTo: (end: number) => string;
+  /** Leaves out what is between two indexes: a meta-command. */
+  readonly cut: (from: number, to: number) => void;
   /** Whether a semicolon would end it here; else in what it is. */
   readonly openIn: () => string | undefined;
   readonly open: () => void;
@@ -15,7 +18,8 @@ const ROUTINE = /^CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE)$/;
 /** CREATE OR REPLACE FUNCTION are four words. */
 const MAX_ROUTINE_WORDS = 4;
 
-export function beginStatement(start: number, line: number): Pending {
+export function beginStatement(script: string, start: number, line: number): Pending {
+  let [kept, from] = ['', start];
   let [parentheses, blocks, count, first, last] = [0, 0, 0, '', ''];
   let opening = '';
   let [isRoutine, isCopyFromStdin] = [false, false];
@@ -24,8 +28,12 @@ export function beginStatement(start: number, line: number): Pending {
     else if (word === 'END' && blocks > 0) blocks--;
   };
   return {
-    start,
     line,
+    sqlTo: (end) => (kept + script.slice(from, end)).trimEnd(),
+    cut: (cutFrom, cutTo) => {
+      kept += script.slice(from, cutFrom);
+      from = cutTo;
+    },
     openIn: () => (parentheses > 0 ? 'a parenthesis' : blocks > 0 ? 'BEGIN ATOMIC' : undefined),
     open: () => {
       parentheses++;

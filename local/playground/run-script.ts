@@ -130,24 +130,36 @@ class Runner {
     if (treatment.action === 'note') return this.#note(place, `\\${name} ${argument}`, treatment.why);
     // psql looks beside the working directory for \i; scripts are more often beside each other.
     const path = resolve(dirname(file.path), treatment.path);
-    if (treatment.action === 'copy') return this.#copy(place, treatment.sql, await this.#read(place, path, readBytes));
-    if (including.includes(path))
-      throw new ScriptError({ ...place, statement: argument, message: 'the script includes itself' });
-    await this.runFile(await this.#read(place, path, readScript), including);
+    const statement = shown(`\\${name} ${argument}`);
+    if (treatment.action === 'copy') {
+      const bytes = await this.#read({ ...place, statement }, path, readBytes);
+      if (bytes !== undefined) await this.#copy(place, treatment.sql, bytes);
+      return;
+    }
+    if (including.includes(path)) return this.#fail({ ...place, statement, message: 'the script includes itself' });
+    const included = await this.#read({ ...place, statement }, path, readScript);
+    if (included !== undefined) await this.runFile(included, including);
   }
 
-  async #read<T>(place: Place, path: string, read: (path: string) => Promise<T>): Promise<T> {
+  /** A file that cannot be read is a failure of the line that asks for it. */
+  async #read<T>(
+    where: Place & { readonly statement: string },
+    path: string,
+    read: (path: string) => Promise<T>,
+  ): Promise<T | undefined> {
     try {
       return await read(path);
     } catch (error) {
       if (!(error instanceof ScriptError)) throw error;
-      throw new ScriptError({ ...error.failure, ...place, message: `${path}: ${error.failure.message}` });
+      this.#fail({ ...error.failure, ...where, message: `${path}: ${error.failure.message}` });
+      return undefined;
     }
   }
 
   #failureOf({ file, line }: Place, sql: string, error: DatabaseError): ScriptFailure {
-    const context = { phase: this.#options.phase, sql, missingExtensions: this.#session.missingExtensions() };
-    const hint = hintFor(error, context);
+    const { phase, skipErrors: skipsErrors = false } = this.#options;
+    const missingExtensions = this.#session.missingExtensions();
+    const hint = hintFor(error, { phase, sql, missingExtensions, skipsErrors });
     return {
       ...{ file, line: line + linesBefore(sql, error), statement: shown(sql), message: error.message },
       ...(error.detail ? { detail: error.detail } : {}),

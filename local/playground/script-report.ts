@@ -32,7 +32,8 @@ export class ScriptError extends Error {
 
 /** `app.sql:12: relation "x" does not exist`, then the statement's beginning, detail and hint on lines of their own. */
 export function failureText({ file, line, message, statement, detail, hint }: ScriptFailure): string {
-  const lines = [`${file}:${line}: ${message}`, `  in: ${statement}`];
+  const lines = [`${file}:${line}: ${message}`];
+  if (statement) lines.push(`  in: ${statement}`);
   if (detail) lines.push(`  detail: ${detail}`);
   if (hint) lines.push(`  hint: ${hint}`);
   return lines.join('\n');

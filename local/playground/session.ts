@@ -10,8 +10,8 @@ const BEGINS = /^(?:begin|start transaction)\b/i;
 const ENDS = /^(?:commit|end|abort|rollback(?! (?:work |transaction )?to\b)|prepare transaction)\b/i;
 const SAVEPOINT = 'concord_script';
 /** An extension whose files are missing; PostgreSQL 18 says the same in other words. */
-const NO_EXTENSION = /^(?:could not open extension control file|extension ".*" is not available)/;
-const CREATE_EXTENSION = /^create extension (?:if not exists )?"?([\w-]+)"?/i;
+const NO_EXTENSION = /^(?:could not open extension control file|extension ".*" (?:is not available|does not exist))/;
+const EXTENSION = /^(?:create extension (?:if not exists )?|comment on extension )"?([\w-]+)"?/i;
 
 /** Runs the statements of a script in one session, as psql would, and mends what is only missing on this machine. */
 export type ScriptSession = {
@@ -33,9 +33,9 @@ export function scriptSession(sql: Sql): ScriptSession {
       error.message.startsWith('unrecognized configuration parameter')
     )
       return 'this PostgreSQL has no such setting';
-    const extension = CREATE_EXTENSION.exec(text)?.[1];
+    const extension = EXTENSION.exec(text)?.[1];
     if (extension === undefined || !NO_EXTENSION.test(error.message)) return undefined;
-    missing.push(extension);
+    if (!missing.includes(extension)) missing.push(extension);
     return 'this extension is not part of the PostgreSQL from npm: what needs it will fail';
   };
   const mend = async (statement: string, text: string, error: DatabaseError): Promise<StatementResult> => {
@@ -49,7 +49,7 @@ export function scriptSession(sql: Sql): ScriptSession {
     return { note: [`created the role ${role}, which was missing`, again.note].filter(Boolean).join('; ') };
   };
   const run = async (statement: string, text: string): Promise<StatementResult> => {
-    const isMendable = mentionsRoles(text) || /^(?:set|create extension) /i.test(text);
+    const isMendable = mentionsRoles(text) || /^set /i.test(text) || EXTENSION.test(text);
     if (isMendable && inTransaction) await sql.unsafe(`savepoint ${SAVEPOINT}`);
     try {
       await sql.unsafe(statement).simple();

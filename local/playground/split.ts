@@ -41,22 +41,18 @@ function metaCommand(text: string, from: number): { name: string; argument: stri
 }
 
 /** A statement that ends at `end`, and where to go on. */
-function finished(
-  text: string,
-  { start, line, isCopyFromStdin }: Pending,
-  end: number,
-): { part: ScriptPart; next: number } {
-  const sql = text.slice(start, end).trimEnd();
-  if (!isCopyFromStdin()) return { part: { kind: 'statement', sql, line }, next: end + 1 };
+function finished(text: string, pending: Pending, end: number): { part: ScriptPart; next: number } {
+  const [sql, { line }] = [pending.sqlTo(end), pending];
+  if (!pending.isCopyFromStdin()) return { part: { kind: 'statement', sql, line }, next: end + 1 };
   const { data, end: next } = copyData(text, end);
   return { part: { kind: 'copy', sql, data, line }, next };
 }
 
-/** What is left of the script when it ends or cannot be read on. */
-const rest = (text: string, { start, line, openIn }: Pending, begun = openIn()): ScriptPart => {
-  const sql = text.slice(start).trimEnd();
+/** What a statement has come to at `end`, where it is sent, or the script is over or cannot be read on. */
+function rest(pending: Pending, end: number, begun = pending.openIn()): ScriptPart {
+  const [sql, { line }] = [pending.sqlTo(end), pending];
   return begun === undefined ? { kind: 'statement', sql, line } : { kind: 'unterminated', begun, sql, line };
-};
+}
 
 /** Walks a script; `step` reads one token and returns the parts that it completes. */
 function walker(text: string) {
@@ -72,8 +68,9 @@ function walker(text: string) {
     const { end, ...command } = metaCommand(text, from);
     index = end;
     const sent = SENDS.test(command.name) ? take() : undefined;
+    pending?.cut(from, end);
     const part: ScriptPart = { kind: 'meta', ...command, line: lineAt(from) };
-    return sent ? [rest(text.slice(0, from), sent), part] : [part];
+    return sent ? [rest(sent, from), part] : [part];
   };
   const end = (from: number): ScriptPart[] => {
     const ended = take();
@@ -83,9 +80,10 @@ function walker(text: string) {
     return [part];
   };
   const add = (token: Token, from: number): ScriptPart[] => {
-    pending ??= beginStatement(from, lineAt(from));
+    pending ??= beginStatement(text, from, lineAt(from));
     note(pending, token);
-    return token.kind === 'unterminated' ? [{ ...rest(text, take() as Pending, token.begun), line: lineAt(from) }] : [];
+    if (token.kind !== 'unterminated') return [];
+    return [{ ...rest(take() as Pending, text.length, token.begun), line: lineAt(from) }];
   };
   return {
     isAtEnd: (): boolean => index >= text.length,
@@ -97,7 +95,7 @@ function walker(text: string) {
       if (token.kind === 'backslash') return meta(from);
       return token.kind === 'semicolon' && pending?.openIn() === undefined ? end(from) : add(token, from);
     },
-    rest: (): ScriptPart[] => (pending ? [rest(text, pending)] : []),
+    rest: (): ScriptPart[] => (pending ? [rest(pending, text.length)] : []),
   };
 }
 

@@ -64,9 +64,11 @@ async function columnsOf(sql: Sql, relation: string, alias: string): Promise<str
   return columns.map(({ name }) => `${alias}.${quote(name)}`).join(', ');
 }
 
+/** Columns that the index only includes are none of its key. */
 async function keyOf(sql: Sql, relation: string): Promise<string[]> {
   const columns = await sql<{ name: string }[]>`
-    select a.attname as name from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
-    where i.indrelid = ${relation}::text::regclass and i.indisprimary`;
+    select a.attname as name from pg_index i cross join unnest(i.indkey::int2[]) with ordinality k (attnum, position)
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+    where i.indrelid = ${relation}::text::regclass and i.indisprimary and k.position <= i.indnkeyatts`;
   return columns.map(({ name }) => name);
 }

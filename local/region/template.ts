@@ -30,8 +30,13 @@ export async function makeTemplate<T>({
   version = '18',
 }: TemplateOptions<T>): Promise<{ template: Template; loaded: T }> {
   const cluster = await startCluster({ version, name: 'template', template: null, settings: SETTINGS });
-  await withConnection(cluster.url(), (sql) => sql`create database ${sql(database)}`);
-  const loaded = await withConnection(cluster.url(database), load);
-  await cluster.stop();
-  return { template: { version, dataDir: cluster.dataDir, database, remove: cluster.remove }, loaded };
+  try {
+    await withConnection(cluster.url(), (sql) => sql`create database ${sql(database)}`);
+    const loaded = await withConnection(cluster.url(database), load);
+    await cluster.stop();
+    return { template: { version, dataDir: cluster.dataDir, database, remove: cluster.remove }, loaded };
+  } catch (error) {
+    await cluster.remove();
+    throw error;
+  }
 }

@@ -2,9 +2,7 @@ import type { Mutant } from './mutant.ts';
 
 const ORDER = ['test/integration/order.pg.test.ts'];
 const APPLY_ORDER = ['test/integration/apply-order.pg.test.ts'];
-const CONVERGE = ['test/integration/apply.pg.test.ts'];
 const RACES = ['test/integration/schedules.pg.test.ts'];
-const KILLED = ['test/integration/apply-killed.pg.test.ts'];
 const CAUGHT = ['test/integration/caught.pg.test.ts'];
 const IN_18 = 'PostgreSQL 18.*';
 
@@ -51,8 +49,8 @@ export const APPLY_MUTANTS: readonly Mutant[] = [
     file: 'functions/apply/write-clean.ts',
     find: 'is not false',
     replace: 'is not false or true',
-    tests: APPLY_ORDER,
-    only: `${IN_18}I5 all orders`,
+    tests: CAUGHT,
+    only: `${IN_18}a replayed row of a deleted key`,
     why: 'a replay resurrects deleted rows',
   },
   {
@@ -69,8 +67,8 @@ export const APPLY_MUTANTS: readonly Mutant[] = [
     file: 'functions/apply/write-clean.ts',
     find: "where ${isNewer('excluded', 't')} and",
     replace: 'where',
-    tests: APPLY_ORDER,
-    only: `${IN_18}I5 all orders`,
+    tests: CAUGHT,
+    only: `${IN_18}a replayed duplicate`,
     why: 'a vector that claims too much decides',
   },
   {
@@ -78,8 +76,8 @@ export const APPLY_MUTANTS: readonly Mutant[] = [
     file: 'functions/apply/write-joined.ts',
     find: 'written.filter(({ stored }) => stored.row !== undefined)',
     replace: 'written.filter(({ stored }) => stored.row === null)',
-    tests: APPLY_ORDER,
-    only: `${IN_18}I5 all orders`,
+    tests: CAUGHT,
+    only: `${IN_18}a replayed row of a deleted key`,
     why: 'deleted rows stay',
   },
   {
@@ -94,8 +92,8 @@ export const APPLY_MUTANTS: readonly Mutant[] = [
   {
     name: 'a batch does not look again for tombstones after it inserted',
     file: 'functions/apply/write-table.ts',
-    find: 'superseded.push(...(await buryInserted(db, plan, inserted)));',
-    replace: '',
+    find: 'await buryInserted(this.#db, this.plan, this.#clean.inserted)',
+    replace: '[]',
     tests: CAUGHT,
     only: `${IN_18}a tombstone that was committed while`,
     why: 'two appliers at once leave a row under a newer tombstone',
@@ -123,8 +121,8 @@ export const APPLY_MUTANTS: readonly Mutant[] = [
     file: 'functions/apply/conflict-log.ts',
     find: 'i.loser_stamp, i.loser_region), $1::text',
     replace: 'i.loser_stamp, i.loser_region || i.winner_region), $1::text',
-    tests: CONVERGE,
-    only: 'a conflict has the same id',
+    tests: CAUGHT,
+    only: `${IN_18}a conflict has the id of its loser`,
     why: 'one loser is counted as often as it met another winner',
   },
   {
@@ -133,7 +131,7 @@ export const APPLY_MUTANTS: readonly Mutant[] = [
     find: 'g._last_updated, g._source_region),',
     replace: 'g._last_updated, g._source_region || g."concord region"),',
     tests: CAUGHT,
-    only: `${IN_18}a conflict that settling logs has the id`,
+    only: `${IN_18}a conflict that settling logs`,
     why: 'one loser is counted as often as it met another winner',
   },
   {
@@ -157,18 +155,20 @@ export const APPLY_MUTANTS: readonly Mutant[] = [
   {
     name: 'progress is committed before the work',
     file: 'layers/idempotency/store.ts',
-    find: 'do update set attempt_offset = excluded.attempt_offset,',
-    replace: 'do update set next_offset = excluded.attempt_offset + 1, attempt_offset = excluded.attempt_offset,',
-    tests: KILLED,
-    only: `${IN_18}I9 a connection that is lost`,
+    find: `(topic, partition, attempt_offset, attempts)
+     select unnest($1::text[]), unnest($2::int4[]), unnest($3::int8[]), 1`,
+    replace: `(topic, partition, attempt_offset, attempts, next_offset)
+     select unnest($1::text[]), unnest($2::int4[]), unnest($3::int8[]), 1, unnest($3::int8[]) + 1`,
+    tests: CAUGHT,
+    only: `${IN_18}a batch that fails has not moved`,
     why: 'a region that is killed and resumes at its watermark loses records',
   },
   {
     name: 'records below the watermark are skipped',
     file: 'functions/apply/batch.ts',
-    find: 'writeChanges(tx, batch.changes, catalogue, mode)',
-    replace: `writeChanges(tx, await tx.unsafe('select topic, partition, next_offset from concord.watermark').then((rows) => batch.changes.filter(({ record: { topic, partition, offset } }) =>
-      !rows.some((row) => row.topic === topic && row.partition === partition && offset < Number(row.next_offset)))), catalogue, mode)`,
+    find: 'await writeTogether(tx, batch.slices, catalogue)',
+    replace: `await writeTogether(tx, [await tx.unsafe('select topic, partition, next_offset from concord.watermark').then((rows) => [...batch.slices].flat().filter(({ record: { topic, partition, offset } }) =>
+          !rows.some((row) => row.topic === topic && row.partition === partition && offset < Number(row.next_offset))))], catalogue)`,
     tests: CAUGHT,
     only: `${IN_18}a record below the watermark`,
     why: 'offsets restart and positions are not monotone: a change is skipped for ever',
@@ -178,8 +178,8 @@ export const APPLY_MUTANTS: readonly Mutant[] = [
     file: 'functions/apply/isolate.ts',
     find: 'const refused = [{ record: change.record, change, reason, error: error.message }];',
     replace: 'const refused: Refusal<ReasonCode>[] = []; void [change, reason, error];',
-    tests: CAUGHT,
-    only: `${IN_18}a row that violates a unique key is parked`,
+    tests: ['test/integration/apply-parked.pg.test.ts'],
+    only: `${IN_18}a unique value that another row holds`,
     why: 'a unique violation loses a row silently, and only in one region',
   },
   {

@@ -54,4 +54,20 @@ export const CONTRACT_MUTANTS: readonly Mutant[] = [
     tests: DECODE,
     why: 'a forged vector hides every conflict with a region',
   },
+  {
+    name: 'two regions issue one id',
+    file: 'functions/enroll/sequences.ts',
+    find: 'const base = (greatest / step) * step + own;',
+    replace: 'const base = greatest + own;',
+    tests: ['test/unit/enroll-names.test.ts'],
+    why: 'two new rows are taken for versions of one, and one of them is lost',
+  },
+  {
+    name: 'a unique violation stops the partition',
+    file: 'functions/apply/sqlstate.ts',
+    find: "'23505': { kind: 'row', reason: 'unique' }",
+    replace: "'23505': { kind: 'away' }",
+    tests: ['test/unit/apply-outcomes.test.ts'],
+    why: 'one row holds all others back for ever',
+  },
 ];

@@ -5,6 +5,7 @@ const STAMPS = ['test/integration/triggers-stamps.pg.test.ts'];
 const KEYS = ['test/integration/schedules-keys.pg.test.ts'];
 const RACES = ['test/integration/schedules.pg.test.ts'];
 const ECHO = ['test/integration/triggers.pg.test.ts'];
+const CAUGHT = ['test/integration/caught.pg.test.ts'];
 const IN_18 = 'PostgreSQL 18.*';
 
 /** Bugs in the triggers that stamp local writes. */
@@ -79,8 +80,8 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
     file: FILE,
     find: '    _source_region = excluded._source_region,\n',
     replace: '',
-    tests: KEYS,
-    only: `${IN_18}a delete supersedes an older applied tombstone`,
+    tests: CAUGHT,
+    only: `${IN_18}a delete over an older tombstone`,
     why: 'the delete travels under another region’s name',
   },
   {
@@ -88,18 +89,18 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
     file: FILE,
     find: '_last_updated = greatest(excluded._last_updated, b._last_updated operator(pg_catalog.+) ${MICROSECOND}),',
     replace: '_last_updated = excluded._last_updated,',
-    tests: ['test/integration/caught.pg.test.ts'],
+    tests: CAUGHT,
     only: `${IN_18}a delete of a row beneath a newer tombstone`,
     why: 'a tombstone goes back',
   },
   {
     name: 'a tombstone before the delete',
     file: FILE,
-    find: 'make(TRIGGERS.bury, `after delete on ${on} for each row`',
-    replace: 'make(TRIGGERS.bury, `before delete on ${on} for each row`',
+    find: '`after delete on ${on}',
+    replace: '`before delete on ${on}',
     and: {
-      find: 'return null;\nend $concord$`;\n\nconst BLANK',
-      replace: 'return old;\nend $concord$`;\n\nconst BLANK',
+      find: 'return null;\nend `)}`;\n\nconst BLANK',
+      replace: 'return old;\nend `)}`;\n\nconst BLANK',
     },
     tests: KEYS,
     only: `${IN_18}a user's (soft-delete trigger|trigger that protects)`,

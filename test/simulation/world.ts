@@ -62,7 +62,8 @@ export function newWorld(schedule: Schedule, note?: World['note']): World {
 }
 
 /** A row that was in every region before its table was enrolled. */
-function addBottom({ regions, history }: World, key: number): void {
+function addBottom({ regions, history, note }: World, key: number): void {
   const write = addWrite(history, key, { kind: 'row', stamp: 0, region: '', vector: {}, writes: 1 }, {});
   for (const region of regions) region.slots.set(keyName(key), { row: changeOf(write) });
+  note?.(`all regions hold v${write.id} of ${keyName(key)} from before enrolment`);
 }

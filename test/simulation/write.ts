@@ -9,11 +9,14 @@ const MAX_RECORDS = 31;
 
 /** The commit of a local write: into the table and, in commit order, into this region's log. */
 function commit(world: World, region: Region, key: number, { version, ...ground }: Stamped): void {
+  world.note?.(
+    `${region.name} writes ${version.kind} ${version.stamp} of ${keyName(key)} ${JSON.stringify(version.vector)}`,
+  );
   const write = addWrite(world.history, key, version, ground);
   region.slots.set(keyName(key), written(slotOfKey(region, key), changeOf(write)));
   publish(world, region, write);
   count(world, write, ground.parent);
-  world.note?.(`${region.name} commits ${nameOf(write)}${ground.parent ? ` over v${ground.parent.id}` : ''}`);
+  world.note?.(`  as v${write.id}${ground.parent ? ` over v${ground.parent.id}` : ''}`);
 }
 
 function publish({ partitions }: World, region: Region, write: Write): void {
@@ -27,12 +30,6 @@ function count({ counts, history }: World, { version, key, id }: Write, parent: 
   if (history.some((other) => other.id !== id && other.key === key && other.version.stamp === version.stamp))
     counts.ties += 1;
 }
-
-/** `v3 = tombstone 17@west of k0 {"west":17}`; stamps as in the schedule, without what they share. */
-export const nameOf = ({ id, key, version }: Write): string => {
-  const { kind, stamp: at, region, vector } = version;
-  return `v${id} = ${kind} ${at}@${region} of ${keyName(key)} ${JSON.stringify(vector)}`;
-};
 
 /** A local insert or update (`row`) or delete. A key with an insert in flight makes others wait: nothing happens here. */
 export function writeHere(world: World, region: Region, key: number, kind: Version['kind'], clock: number): void {

@@ -38,6 +38,8 @@ export interface Region {
   receiveOnly(from: string, ...messages: Message[]): Promise<void>;
   /** One settling pass over all tables. */
   settle(): Promise<Settled>;
+  /** What the function does after each batch: settles, and tries parked records again that are due. */
+  afterBatch(): Promise<void>;
   enroll(): Promise<EnrollReport>;
   /** A session of the application, or of another role. */
   session(user?: string): Session;
@@ -114,6 +116,7 @@ function regionOf(database: TestDatabase, sql: Sql, name: string, topology: Topo
       const { tables } = await readCatalogue(applySql);
       return settle(applySql, tables, [...tables.keys()], topology.limits.lockTimeoutMs);
     },
+    afterBatch: () => new Applier(options).afterBatch(),
     enroll: () => enroll(sql, { topology, region: name, greatestIds: {} }),
     session: (user = APPLICATION) => sessionOf(database.connect({ user })),
     anotherApply: () => createApply({ ...options, sql: database.connect({ user: 'concord_apply' }) }),
