@@ -15,7 +15,7 @@ export function addDemo(program: Command): void {
     .description('regions on this machine: conflicts, a cut-off region, a killed function, poison, and a verdict')
     .addOption(regionsOption(8))
     .addOption(
-      new Option('--seconds <s>', 'how long everybody writes').default(15).argParser(wholeNumber(1, MAX_SECONDS)),
+      new Option('--seconds <s>', 'how long everybody writes').default(20).argParser(wholeNumber(1, MAX_SECONDS)),
     )
     .addOption(new Option('--seed <n>', 'the same seed gives the same writes').argParser(wholeNumber(0, MAX_SEED)))
     .option('--keep', 'stay up afterwards and print how to connect, until Ctrl-C', false)

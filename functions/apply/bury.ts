@@ -23,10 +23,11 @@ logged as (
   from gone g where not g."concord seen" on conflict (id) do nothing)`;
 
 /**
- * A later statement of the same transaction, with a newer snapshot: rows of this batch whose tombstone was committed after
- * the statement that inserted them began. Returns those changes: they are superseded, not applied.
+ * Buries the rows of these changes' keys that stand under a newer tombstone. Returns the changes whose row went. After the
+ * inserts of a batch it runs as a later statement, with a newer snapshot: a tombstone may have been committed after the
+ * statement that inserted began.
  */
-export async function buryInserted(db: Db, plan: Plan, changes: readonly Change[]): Promise<Change[]> {
+export async function buryRowsOf(db: Db, plan: Plan, changes: readonly Change[]): Promise<Change[]> {
   const statement = `with ${buryRows(plan, unnestColumns(keyColumns(plan)))} select "concord key" as key from gone`;
   const sent = chunksOf(changes).map((chunk) =>
     send<{ key: string }[]>(db, statement, columnArrays(keyColumns(plan), chunk)),

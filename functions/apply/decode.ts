@@ -7,10 +7,10 @@ import {
   type KafkaRecord,
   LOCAL_COLUMN,
   regionName,
-  regionOfTopic,
   STAMP_COLUMNS,
   type Topology,
   tableOf,
+  topicOf,
   UNAVAILABLE,
   whyNotChangeEvent,
 } from '@concord/events';
@@ -107,7 +107,7 @@ function checkVersion(
   const region = regionName(event._source_region);
   const isKnown = (name: string): boolean => context.topology.regions.some((entry) => entry.name === name);
   if (!isKnown(region)) return ['foreign_region', `region '${region}' is not in the topology`];
-  if (!isInternalTopic(topic) && regionOfTopic(topic) !== region)
+  if (topic !== topicOf(region) && !isInternalTopic(topic))
     return ['foreign_region', `a version of '${region}' on topic ${topic}`];
   for (const entry in vector) {
     if (!isKnown(regionName(entry)))

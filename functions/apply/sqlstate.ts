@@ -10,14 +10,19 @@ export type Meaning =
   | { readonly kind: 'row'; readonly reason: ReasonCode }
   | { readonly kind: 'schema' | 'again' | 'away' };
 
+/**
+ * What input functions raise beside data exceptions: syntax (tsquery, jsonpath, hstore, ltree), names (regclass and its like),
+ * and, up to PostgreSQL 15 in hstore, an internal error.
+ */
+const INPUT_ERRORS = ['42601', '42602', '42622', '42725', '42883', '3F000', 'XX000'];
+
 const EXACT: Readonly<Record<string, Meaning>> = {
   '23505': { kind: 'row', reason: 'unique' },
   '55P03': { kind: 'row', reason: 'locked' },
   '40001': { kind: 'again' },
   '40P01': { kind: 'again' },
   '21000': { kind: 'row', reason: 'bad_key' },
-  '54000': { kind: 'row', reason: 'refused' },
-  '42883': { kind: 'row', reason: 'refused' },
+  ...Object.fromEntries(INPUT_ERRORS.map((code) => [code, { kind: 'row', reason: 'refused' } as const])),
   '42703': { kind: 'schema' },
   '42P01': { kind: 'schema' },
   '42P10': { kind: 'schema' },
@@ -26,11 +31,12 @@ const EXACT: Readonly<Record<string, Meaning>> = {
   '0A000': { kind: 'schema' },
 };
 
-/** Classes (first two characters): data exception, integrity constraint, with check, and what users' own functions raise. */
+/** Classes (first two characters): data exception, constraint, with check, limits (depth, size), and users' own functions. */
 const CLASSES: Readonly<Record<string, Meaning>> = {
   '22': { kind: 'row', reason: 'refused' },
   '23': { kind: 'row', reason: 'refused' },
   '44': { kind: 'row', reason: 'refused' },
+  '54': { kind: 'row', reason: 'refused' },
   P0: { kind: 'row', reason: 'refused' },
   '2F': { kind: 'row', reason: 'refused' },
   '38': { kind: 'row', reason: 'refused' },

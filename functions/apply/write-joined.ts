@@ -1,5 +1,6 @@
-import { type Decision, decide } from '@concord/conflict';
+import { compare, type Decision, decide } from '@concord/conflict';
 import { type Db, send } from '@concord/runtime';
+import { buryRowsOf } from './bury.ts';
 import type { Change } from './change.ts';
 import { incomingImage, type LoggedConflict, logConflicts } from './conflict-log.ts';
 import {
@@ -27,7 +28,7 @@ export type JoinedWrite = { readonly superseded: Change[]; conflicts: number; re
  */
 export async function writeJoined(db: Db, plan: Plan, changes: readonly Change[]): Promise<JoinedWrite> {
   if (changes.length === 0) return { superseded: [], conflicts: 0, again: [] };
-  const stored = await readStored(db, plan, changes);
+  const stored = await readState(db, plan, changes);
   const decided = changes.map((change): Decided => {
     const found = stored.get(change) ?? {};
     return { change, stored: found, decision: decide(stateOf(found), change) };
@@ -38,6 +39,22 @@ export async function writeJoined(db: Db, plan: Plan, changes: readonly Change[]
   const superseded = decided.filter(({ decision }) => decision.outcome === 'superseded').map(({ change }) => change);
   return { superseded, conflicts, again };
 }
+
+/**
+ * What is stored, after rows beneath a newer tombstone (a local insert that had not seen it, not settled yet) were buried and
+ * logged: deciding against the tombstone alone would overwrite such a row and forget it.
+ */
+async function readState(db: Db, plan: Plan, changes: readonly Change[]): Promise<ReadonlyMap<Change, Stored>> {
+  const stored = await readStored(db, plan, changes);
+  const beneath = changes.filter((change) => isBeneath(stored.get(change) ?? {}));
+  const buried = new Set(await buryRowsOf(db, plan, beneath));
+  return new Map([...stored].map(([change, found]) => [change, buried.has(change) ? withoutRow(found) : found]));
+}
+
+const isBeneath = ({ row, tombstone }: Stored): boolean =>
+  row !== undefined && tombstone !== undefined && compare(tombstone, row) > 0;
+
+const withoutRow = ({ tombstone }: Stored): Stored => (tombstone === undefined ? {} : { tombstone });
 
 async function logLosers(db: Db, plan: Plan, decided: readonly Decided[]): Promise<number> {
   const lost = (kind: 'row' | 'tombstone'): Change[] =>

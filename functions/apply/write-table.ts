@@ -1,5 +1,5 @@
 import type { Db } from '@concord/runtime';
-import { buryInserted } from './bury.ts';
+import { buryRowsOf } from './bury.ts';
 import type { Change } from './change.ts';
 import { chunksOf } from './chunks.ts';
 import { collapse, type Group } from './collapse.ts';
@@ -50,7 +50,7 @@ export class TableWriter {
       this.#again = again.filter(({ kind }) => kind === 'tombstone');
       await this.#clean.add(again.filter(({ kind }) => kind === 'row'));
     }
-    this.#superseded.push(...(await buryInserted(this.#db, this.plan, this.#clean.inserted)));
+    this.#superseded.push(...(await buryRowsOf(this.#db, this.plan, this.#clean.inserted)));
     return { superseded: this.#superseded, conflicts: this.#conflicts };
   }
 

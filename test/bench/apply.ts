@@ -3,8 +3,8 @@ import { type Contestant, measure } from './contestant.ts';
 import { createNative } from './native.ts';
 import { createOurs } from './ours.ts';
 import type { Part } from './part.ts';
-import { copyDatabase, createFilled, firstStamp as firstStampOf } from './users-table.ts';
 import { markdownTable, rounded, spreadOf } from './spread.ts';
+import { copyDatabase, createFilled, firstStamp as firstStampOf } from './users-table.ts';
 
 const SETTINGS = { fsync: 'on', autovacuum: 'off', max_wal_size: '16GB', checkpoint_timeout: '30min' };
 /** One-row transactions with a commit each are slow: fewer changes tell as much. */
@@ -40,7 +40,11 @@ export async function benchApply({ rows, seconds, say }: Part): Promise<Record<s
   };
   const figures = await takeTurns(contestants, seconds, (contestant) => measure(contestant, target), say);
   for (const contestant of Object.values(contestants)) await contestant.close();
-  const spreads = Object.entries(contestants).map(([key, { name }]) => ({ key, name, ...spreadOf(figures[key] ?? []) }));
+  const spreads = Object.entries(contestants).map(([key, { name }]) => ({
+    key,
+    name,
+    ...spreadOf(figures[key] ?? []),
+  }));
   const medians = Object.fromEntries(spreads.map(({ key, median }) => [key, Math.round(median)]));
   const ratio = (a: string, b: string): number => rounded((medians[a] ?? 0) / (medians[b] ?? 0));
   say(
@@ -73,7 +77,9 @@ async function takeTurns(
   for (let round = 0; round <= MIN_ROUNDS || performance.now() - start < seconds * 1000; round++) {
     for (const [key, contestant] of Object.entries(contestants)) {
       const figure = await run(contestant);
-      say(`${round === 0 ? 'warm-up' : `round ${round}`}: ${contestant.name}: ${Math.round(figure).toLocaleString('en-US')}`);
+      say(
+        `${round === 0 ? 'warm-up' : `round ${round}`}: ${contestant.name}: ${Math.round(figure).toLocaleString('en-US')}`,
+      );
       if (round > 0) (figures[key] ??= []).push(figure);
     }
   }

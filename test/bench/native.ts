@@ -20,9 +20,16 @@ export type NativeOptions = {
 };
 
 /** PostgreSQL's own logical replication. Its queue is what the publisher wrote while the subscription was disabled. */
-export async function createNative(publisher: Cluster, subscriber: Cluster, options: NativeOptions): Promise<Contestant> {
+export async function createNative(
+  publisher: Cluster,
+  subscriber: Cluster,
+  options: NativeOptions,
+): Promise<Contestant> {
   const { name, database, changes } = options;
-  const [source, target] = [publisher, subscriber].map((cluster) => connect({ url: cluster.url(database) })) as [Sql, Sql];
+  const [source, target] = [publisher, subscriber].map((cluster) => connect({ url: cluster.url(database) })) as [
+    Sql,
+    Sql,
+  ];
   // The key is enough to find a row; REPLICA IDENTITY FULL would make the publisher send each old row as well.
   await source.unsafe('drop publication concord');
   await source.unsafe('alter table users replica identity default');

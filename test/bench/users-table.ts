@@ -11,8 +11,8 @@ export const OTHER = 'eu-west-1';
 export const TABLE = 'public.users';
 
 /** 12 columns of an application; with the six that enrolling adds a row is about 290 bytes. */
-export const CREATE = /* sql */ `
-create table users (
+export const createTable = (name: string): string => /* sql */ `
+create table ${name} (
   id bigint primary key, tenant_id uuid not null, email text, name text, status text, qty int, price numeric(12, 2),
   payload jsonb, active boolean, note text, born date, created_at timestamptz)`;
 
@@ -54,7 +54,7 @@ export async function withDatabase<T>(cluster: Cluster, database: string, use: (
 export async function createFilled(cluster: Cluster, database: string, rows: number, stamp: number): Promise<void> {
   await withDatabase(cluster, 'postgres', (sql) => sql.unsafe(`create database ${database}`));
   await withDatabase(cluster, database, async (sql) => {
-    await sql.unsafe(CREATE);
+    await sql.unsafe(createTable('users'));
     await enroll(sql, { topology: benchTopology(), region: HERE, greatestIds: {} });
     await sql.unsafe('create table marker (id int primary key, value int not null)');
     await sql.unsafe('insert into marker values (1, 0)');

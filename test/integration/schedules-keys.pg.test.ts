@@ -196,13 +196,25 @@ for (const version of ['15', '18'] as const)
 
     test('a delete supersedes an older applied tombstone: image, region and vector are the new ones', async () => {
       const key = ++id;
-      await insert(key, 'here');
       await us.receive('eu', foreignTombstone(T, { id: `${key}` }, { region: 'eu', stamp: minutesFromNow(-1) }));
+      await insert(key, 'here');
+      const { vector } = await versionOf(us.sql, key);
       await app.run(`delete from t where id = ${key}`);
       const [{ image } = {}] = await us.sql`select image from concord_public.t where id = ${key}`;
       const buried = await versionOf(us.sql, key, 'concord_public.t');
-      assert.equal(image.v, 'here');
-      assert.deepEqual([buried.region, buried.local, Object.keys(buried.vector)], ['us', true, ['us']]);
+      assert.equal(image?.v, 'here');
+      assert.deepEqual([buried.region, buried.local], ['us', true]);
+      assert.deepEqual(buried.vector, { ...vector, us: buried.stamp });
+    });
+
+    test('a row that gets a new key begins a history of its own', async () => {
+      const [from, to] = [++id, ++id];
+      await us.receive('eu', row(from, minutesFromNow(1)));
+      await app.run(`update t set id = ${to} where id = ${from}`);
+      const [moved, buried] = [await versionOf(us.sql, to), await versionOf(us.sql, from, 'concord_public.t')];
+      assert.deepEqual(moved.vector, { us: moved.stamp });
+      assert.deepEqual(Object.keys(buried.vector), ['eu', 'us']);
+      assert.ok(moved.aheadMs > 0, 'the new row must not be older than the old one');
     });
 
     test('a re-inserted key continues the vector and the count of its tombstone', async () => {

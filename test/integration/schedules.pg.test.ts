@@ -241,6 +241,29 @@ for (const version of ['15', '18'] as const)
     const deadlocks = (): number =>
       readFileSync(us.database.cluster.logFile, 'utf8').split('ERROR:  deadlock detected').length - 1;
 
+    test('an applier locks rows in the order of their keys, whatever plan the tombstones suggest', async () => {
+      const keys = Array.from({ length: 12 }, () => ++id);
+      const buried = Array.from({ length: 100 }, () => tombstone(++id, minutesFromNow(-1)));
+      await us.receive('eu', ...keys.map((key) => row(key, minutesFromNow(-1))), ...buried);
+      await us.sql`analyze concord_public.t`;
+      const settings = `alter role concord_apply in database ${us.database.name}`;
+      await us.sql.unsafe(`${settings} set enable_nestloop = off; ${settings} set enable_mergejoin = off`);
+      const records = keys.map((key) => kafkaRecord('eu', row(key, minutesFromNow(0))));
+      const gate = us.session('postgres');
+      await gate.begin();
+      await gate.run(`select from t where id = ${keys[5]} for update`);
+      const applied = outcomeOf(us.anotherApply()(kafkaEvent(records)));
+      await lockWaiters(us.sql);
+      const free = await us.sql`select id::int from t where id >= ${keys[0] ?? 0} order by id for update skip locked`;
+      await gate.commit();
+      assert.equal(await applied, 'ok');
+      await us.sql.unsafe(`${settings} reset enable_nestloop; ${settings} reset enable_mergejoin`);
+      assert.deepEqual(
+        free.map((found) => found.id),
+        keys.slice(6),
+      );
+    });
+
     /** Three rows that exist; batches write them in this order. */
     async function threeRows(): Promise<[number, number, number]> {
       const keys: [number, number, number] = [++id, ++id, ++id];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { closeEnvironments, type Environment, type EnvironmentOptions, environmentOf } from '../support/appliers.ts';
+import { closeEnvironments, type Environment, environmentOf } from '../support/appliers.ts';
 import { useCluster } from '../support/cluster.ts';
 import { interrupted } from '../support/interruptions.ts';
 import { kafkaRecord, localVersions } from '../support/records.ts';

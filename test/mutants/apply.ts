@@ -72,6 +72,15 @@ export const APPLY_MUTANTS: readonly Mutant[] = [
     why: 'a vector that claims too much decides',
   },
   {
+    name: 'a row beneath a newer tombstone is forgotten',
+    file: 'functions/apply/write-joined.ts',
+    find: 'const beneath = changes.filter((change) => isBeneath(stored.get(change) ?? {}));',
+    replace: 'const beneath = changes.filter((change) => isBeneath(stored.get(change) ?? {}) && change === undefined);',
+    tests: CAUGHT,
+    only: `${IN_18}a row beneath a newer tombstone`,
+    why: 'a local insert that loses to a tombstone it had not seen is in no region’s log',
+  },
+  {
     name: 'an older row stays under an applied tombstone',
     file: 'functions/apply/write-joined.ts',
     find: 'written.filter(({ stored }) => stored.row !== undefined)',
@@ -92,7 +101,7 @@ export const APPLY_MUTANTS: readonly Mutant[] = [
   {
     name: 'a batch does not look again for tombstones after it inserted',
     file: 'functions/apply/write-table.ts',
-    find: 'await buryInserted(this.#db, this.plan, this.#clean.inserted)',
+    find: 'await buryRowsOf(this.#db, this.plan, this.#clean.inserted)',
     replace: '[]',
     tests: CAUGHT,
     only: `${IN_18}a tombstone that was committed while`,

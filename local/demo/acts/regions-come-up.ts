@@ -8,8 +8,11 @@ import { FRAGILE } from '../story.ts';
 const SCHEMA = new URL('../shop.sql', import.meta.url);
 export const TABLES = ['public.users', 'public.products', 'public.orders'];
 
-/** One transaction per link ten times a second leaves the processor to the clients. */
-const BATCH_WINDOW_MS = 100;
+/**
+ * How long each link gathers a batch, ms, per link that there is: so many transactions a second, and no more, whatever the
+ * number of regions. Eight regions have 56 links.
+ */
+const WINDOW_MS_PER_LINK = 2;
 
 /** One PostgreSQL per region with the schema of a shop, enrolled and replicating. */
 export async function regionsComeUp(count: number, screen: Screen): Promise<Regions> {
@@ -27,7 +30,7 @@ export async function regionsComeUp(count: number, screen: Screen): Promise<Regi
     regions: names,
     template,
     tables: TABLES,
-    batchWindowMs: BATCH_WINDOW_MS,
+    batchWindowMs: WINDOW_MS_PER_LINK * count * (count - 1),
     place: (into, from) => (isFragile(into, from) ? 'child' : 'process'),
     onWarning: (message) => screen.say(message),
   });

@@ -1,0 +1,46 @@
+import { parseArgs } from 'node:util';
+import { startCluster } from '../../local/postgres/cluster.ts';
+import { benchApply } from './apply.ts';
+import { describeMachine } from './machine.ts';
+import type { Part } from './part.ts';
+import { withDatabase } from './users-table.ts';
+import { benchWrites } from './writes.ts';
+
+const PARTS: Readonly<Record<string, (part: Part) => Promise<Record<string, number>>>> = {
+  apply: benchApply,
+  writes: benchWrites,
+};
+const USAGE = 'node test/bench/main.ts [apply|writes ...] [--json] [--rows N] [--seconds S]';
+
+/*
+ * `npm run bench`: Concord beside what PostgreSQL does without it, in one run on one machine, so that the ratios mean
+ * something elsewhere. With --json the last line of each part is one JSON object.
+ */
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    rows: { type: 'string', default: '200000' },
+    seconds: { type: 'string', default: '60' },
+  },
+});
+const wanted = positionals.length > 0 ? positionals : Object.keys(PARTS);
+const [rows, seconds] = [Number(values.rows), Number(values.seconds)];
+if (wanted.some((name) => !(name in PARTS)) || !(rows >= 1000) || !(seconds >= 0)) {
+  process.stderr.write(`usage: ${USAGE}\n`);
+  process.exit(2);
+}
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+const probe = await startCluster({ name: 'probe' });
+const version = await withDatabase(probe, 'postgres', async (sql) => {
+  const [row] = await sql<{ server_version: string }[]>`show server_version`;
+  return row?.server_version ?? 'unknown';
+});
+await probe.remove();
+say(`${new Date().toISOString().slice(0, 10)}, ${describeMachine(version)}`);
+for (const name of wanted) {
+  const figures = await PARTS[name]?.({ rows, seconds, say });
+  if (values.json) say(JSON.stringify({ part: name, ...figures }));
+}
+process.exit(0);
