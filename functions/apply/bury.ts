@@ -19,7 +19,7 @@ logged as (
     winner_kind, winner_stamp, winner_region, winner_vector)
   select concord.conflict_id('${plan.table.name.replaceAll("'", "''")}', ${keyExpression(plan, 'g')}, g._last_updated, g._source_region),
     '${plan.table.name.replaceAll("'", "''")}', ${keyExpression(plan, 'g')}, 'delete_origin_differs', 'lww', 'row', g._last_updated,
-    g._source_region, g._version_vector, ${imageExpression(plan, 'g')}, 'tombstone', g."concord stamp", g."concord region", g."concord vector"
+    g._source_region, g._version_vector, ${imageExpression(plan, 'g')}::json, 'tombstone', g."concord stamp", g."concord region", g."concord vector"
   from gone g where not g."concord seen" on conflict (id) do nothing)`;
 
 /**

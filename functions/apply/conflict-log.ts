@@ -21,7 +21,7 @@ select concord.conflict_id($1::text, i.key, i.loser_stamp, i.loser_region), $1::
   i.loser_region, i.loser_vector, i.loser_image, i.winner_kind, i.winner_stamp, i.winner_region, i.winner_vector
 from (select unnest($2::jsonb[]) as key, unnest($3::text[]) as kind, unnest($4::text[]) as loser_kind,
   unnest($5::timestamptz[]) as loser_stamp, unnest($6::text[]) as loser_region, unnest($7::jsonb[]) as loser_vector,
-  unnest($8::jsonb[]) as loser_image, unnest($9::text[]) as winner_kind, unnest($10::timestamptz[]) as winner_stamp,
+  unnest($8::json[]) as loser_image, unnest($9::text[]) as winner_kind, unnest($10::timestamptz[]) as winner_stamp,
   unnest($11::text[]) as winner_region, unnest($12::jsonb[]) as winner_vector) i
 on conflict (id) do nothing`;
 

@@ -22,7 +22,7 @@ const STAMPS: ReadonlySet<string> = new Set(STAMP_COLUMNS);
 
 const IMAGE: Column = {
   name: 'image',
-  type: 'pg_catalog.jsonb',
+  type: 'pg_catalog.json',
   viaText: false,
   generated: false,
   identity: '',

@@ -3,8 +3,9 @@ import type { Tables } from './catalogue-cache.ts';
 import { chunksOf } from './chunks.ts';
 import { keyOf } from './decode.ts';
 
-/** Rows of the first slice: few, so that the server has something to do soon. */
+/** Rows of the first slice: few, so that the server has something to do soon; and of others: what it does alone at the end. */
 const FIRST_SLICE = 250;
+const GREATEST_SLICE = 1000;
 
 /**
  * The records in the order in which every applier locks their rows (table, then key), cut into slices that are decoded one
@@ -14,7 +15,7 @@ export function slicesOf(records: readonly KafkaRecord[], tables: Tables): Kafka
   const placed = records.map((record) => ({ record, place: placeOf(record, tables) }));
   placed.sort((a, b) => (a.place < b.place ? -1 : a.place > b.place ? 1 : 0));
   const rows = placed.flatMap(({ place }, index) => (place === placed[index - 1]?.place ? [] : [index]));
-  const slices = chunksOf(rows, FIRST_SLICE);
+  const slices = chunksOf(rows, FIRST_SLICE, GREATEST_SLICE);
   return slices.map(([start], index) => placed.slice(start, slices[index + 1]?.[0]).map(({ record }) => record));
 }
 

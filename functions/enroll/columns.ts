@@ -27,6 +27,6 @@ export function createTombstoneTable(table: Table): string[] {
   return [
     `create schema if not exists ${schemaOf(table)}`,
     `create table ${tombstoneTable(table)} as select ${key} from ${rowTable(table)} with no data`,
-    `alter table ${tombstoneTable(table)} add column image jsonb, ${adds()}, add primary key (${key}), replica identity full`,
+    `alter table ${tombstoneTable(table)} add column image json, ${adds()}, add primary key (${key}), replica identity full`,
   ];
 }

@@ -26,14 +26,19 @@ const micros = (stamp: string): string =>
 const keyList = (table: Table, alias?: string): string =>
   table.key.map(({ name }) => (alias === undefined ? ident(name) : `${alias}.${ident(name)}`)).join(', ');
 
-/** Refuses what cannot travel: Debezium loses an infinite interval. A look-up by name survives a dropped column. */
+/**
+ * Refuses what cannot travel: Debezium loses an infinite interval. A look-up by name survives a dropped column; only a row that
+ * holds the word is looked at, because jsonb refuses some values of json (0x00).
+ */
 const refuseInfiniteIntervals = (table: Table): string =>
   table.columns
     .filter(({ type }) => /^pg_catalog\._?interval$/.test(unquoted(type)))
     .map(
       ({ name }) => `
-  if (pg_catalog.to_jsonb(new) operator(pg_catalog.->) ${literal(name)})::pg_catalog.text operator(pg_catalog.~~) '%infinity%' then
-    raise exception 'concord: column % holds an infinite interval, which cannot travel', ${literal(name)} using errcode = 'datetime_field_overflow';
+  if pg_catalog.row_to_json(new)::pg_catalog.text operator(pg_catalog.~~) '%infinity%' then
+    if (pg_catalog.to_jsonb(new) operator(pg_catalog.->) ${literal(name)})::pg_catalog.text operator(pg_catalog.~~) '%infinity%' then
+      raise exception 'concord: column % holds an infinite interval, which cannot travel', ${literal(name)} using errcode = 'datetime_field_overflow';
+    end if;
   end if;`,
     )
     .join('');
@@ -47,7 +52,10 @@ const keepGenerated = (table: Table): string =>
     .filter((column) => column.generated)
     .map(
       ({ name }) => `
-    if pg_catalog.to_jsonb(old) operator(pg_catalog.?) ${literal(name)} then new.${ident(name)} := old.${ident(name)}; end if;`,
+    if exists (select from pg_catalog.pg_attribute a where a.attrelid operator(pg_catalog.=) tg_relid
+      and a.attname operator(pg_catalog.=) ${literal(name)}::pg_catalog.name and not a.attisdropped) then
+      new.${ident(name)} := old.${ident(name)};
+    end if;`,
     )
     .join('');
 
@@ -113,7 +121,7 @@ declare
 begin
   select r.source_region, r.floor into here from concord.region r;
   insert into ${tombstoneTable(table)} as b (${keyList(table)}, image, _version, _last_updated, _source_region, _tx_id, _version_vector, _local)
-  select ${keyList(table, 'old')}, pg_catalog.to_jsonb(old), old._version operator(pg_catalog.+) 1::pg_catalog.int8, s.stamp, here.source_region,
+  select ${keyList(table, 'old')}, pg_catalog.row_to_json(old), old._version operator(pg_catalog.+) 1::pg_catalog.int8, s.stamp, here.source_region,
     pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8,
     old._version_vector operator(pg_catalog.||) pg_catalog.jsonb_build_object(here.source_region, ${micros('s.stamp')}), true
   from (select greatest(pg_catalog.clock_timestamp(), old._last_updated operator(pg_catalog.+) ${MICROSECOND}, here.floor) as stamp) s

@@ -10,10 +10,11 @@ type Former = { readonly identities: FormerIdentities; readonly sequences: Forme
 /**
  * Takes back everything that `enroll` added to one table: publication, triggers, functions, tombstones, columns, replica
  * identity, sequence strides, policy and grants. Rows stay as they are; of a table that was dropped meanwhile the remains go.
- * Returns false when the table was not enrolled.
+ * Returns false when the table was not enrolled. Throws when a transaction holds the table for longer than `lockTimeoutMs`.
  */
-export async function unenroll(sql: Sql, name: string): Promise<boolean> {
+export async function unenroll(sql: Sql, name: string, lockTimeoutMs = 5000): Promise<boolean> {
   return sql.begin(async (tx) => {
+    await tx.unsafe(`set local lock_timeout = ${lockTimeoutMs}`);
     const [known] = await tx<Former[]>`
       delete from concord.enrolled_table where table_name = ${name}
       returning former_identities as identities, former_sequences as sequences`;

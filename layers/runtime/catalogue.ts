@@ -18,7 +18,7 @@ export type KeyColumn = {
   readonly name: string;
   /** The equality of the primary key's index, `operator(pg_catalog.=)`. */
   readonly equals: string;
-  /** Do equal values always print the same text? Not 1.5 and 1.50, not citext. */
+  /** Do equal values always print the same text? Not 1.5 and 1.50, not citext, not bpchar with and without blanks. */
   readonly canonical: boolean;
 };
 
@@ -44,7 +44,6 @@ const CANONICAL = new Set(
     'uuid',
     'text',
     'varchar',
-    'bpchar',
     'name',
     'bytea',
     'date',
@@ -65,6 +64,7 @@ type Row = Omit<Table, 'columns' | 'key'> & {
 /** `format('%I')` quotes type names that are keywords: `pg_catalog."time"`. */
 export const unquoted = (type: string): string => type.replaceAll('"', '');
 
+/** A default names no column, so `pg_get_expr` needs no relation: given one it would wait for its lock. */
 const TABLES = /* sql */ `
 select n.nspname || '.' || c.relname as "name", n.nspname as "schema", c.relname as "table", c.oid::int8::float8 as "oid",
   c.relkind = 'p' as "partitioned",
@@ -72,7 +72,7 @@ select n.nspname || '.' || c.relname as "name", n.nspname as "schema", c.relname
       'name', a.attname, 'type', format('%I.%I', tn.nspname, t.typname), 'viaText', t.typcategory = 'A' or t.typarray = 0,
       'generated', a.attgenerated <> '', 'identity', case a.attidentity when 'a' then 'always' when 'd' then 'default' else '' end,
       'missing', case when a.atthasmissing then (a.attmissingval::text::text[])[1] end,
-      'defaultExpression', case when a.attgenerated = '' then pg_get_expr(d.adbin, d.adrelid) end) order by a.attnum), '[]')
+      'defaultExpression', case when a.attgenerated = '' then pg_get_expr(d.adbin, 0) end) order by a.attnum), '[]')
     from pg_attribute a join pg_type t on t.oid = a.atttypid join pg_namespace tn on tn.oid = t.typnamespace
     left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as "columns",

@@ -55,19 +55,25 @@ async function everythingHappens(regions: Regions, { seconds, seed }: DemoOption
   const moment = (share: number): Promise<void> =>
     delay(Math.max(0, startedAtMs + share * seconds * 1000 - performance.now()));
   const story: Story = { regions, writers, screen, moment };
+  const told = tellAll(story, startedAtMs);
+  told.catch(() => undefined); // when all has stalled, nobody waits for it any more
   try {
-    everyoneWrites(screen);
-    await aRegionIsCutOff(story);
-    await anApplyIsKilled(story);
-    await poisonArrives(story);
-    await moment(1);
-    const verdict = await allIsCompared(regions, writers, screen, startedAtMs);
+    const verdict = await Promise.race([told, progress.stalled]);
     await progress.stop();
     screen.verdict(verdict);
     return verdict;
   } finally {
     await Promise.allSettled([writers.stop(), progress.stop()]);
   }
+}
+
+async function tellAll(story: Story, startedAtMs: number): Promise<Verdict> {
+  everyoneWrites(story.screen);
+  await aRegionIsCutOff(story);
+  await anApplyIsKilled(story);
+  await poisonArrives(story);
+  await story.moment(1);
+  return allIsCompared(story, startedAtMs);
 }
 
 /** What earlier runs left behind when they were killed. */

@@ -11,6 +11,7 @@ export type RegionActivity = {
   readonly waiting: number;
   readonly superseded: number;
   readonly conflicts: number;
+  /** Parked now: what went in since is not counted. */
   readonly parked: number;
 };
 
@@ -42,7 +43,8 @@ export function activityMeter(regions: Regions): ActivityMeter {
 
 function activityOf(regions: Regions, region: string, account: Account | undefined): RegionActivity {
   const links = regions.links.filter(({ into }) => into === region);
-  const { received = 0, superseded = 0, conflicts = 0, parked = 0 } = account?.tally ?? {};
+  const { received = 0, superseded = 0, conflicts = 0 } = account?.tally ?? {};
+  const parked = Object.values(account?.parked ?? {}).reduce((sum, count) => sum + count, 0);
   return {
     region,
     isCutOff: links.every((link) => link.isPaused()),

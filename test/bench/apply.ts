@@ -3,13 +3,13 @@ import { type Contestant, measure } from './contestant.ts';
 import { createNative } from './native.ts';
 import { createOurs } from './ours.ts';
 import type { Part } from './part.ts';
-import { markdownTable, rounded, spreadOf } from './spread.ts';
+import { markdownTable, rounded } from './spread.ts';
+import { takeTurns } from './turns.ts';
 import { copyDatabase, createFilled, firstStamp as firstStampOf } from './users-table.ts';
 
 const SETTINGS = { fsync: 'on', autovacuum: 'off', max_wal_size: '16GB', checkpoint_timeout: '30min' };
 /** One-row transactions with a commit each are slow: fewer changes tell as much. */
 const ONE_ROW_SHARE = 0.2;
-const MIN_ROUNDS = 3;
 
 /**
  * The apply function against PostgreSQL's logical replication into an identical table, each in a copy of one database, in
@@ -38,50 +38,24 @@ export async function benchApply({ rows, seconds, say }: Part): Promise<Record<s
     oursPrepared: await ours('ours_prepared', 'apply, prepared statements', true),
     conflicts5: await ours('conflicts5', 'apply, unnamed statements, 5 % conflicts', false, true),
   };
-  const figures = await takeTurns(contestants, seconds, (contestant) => measure(contestant, target), say);
+  const spread = await takeTurns(Object.values(contestants), seconds, async (contestant, round) => {
+    const figure = await measure(contestant, target);
+    say(`${round}: ${contestant.name}: ${Math.round(figure).toLocaleString('en-US')}`);
+    return figure;
+  });
   for (const contestant of Object.values(contestants)) await contestant.close();
-  const spreads = Object.entries(contestants).map(([key, { name }]) => ({
-    key,
-    name,
-    ...spreadOf(figures[key] ?? []),
-  }));
-  const medians = Object.fromEntries(spreads.map(({ key, median }) => [key, Math.round(median)]));
-  const ratio = (a: string, b: string): number => rounded((medians[a] ?? 0) / (medians[b] ?? 0));
-  say(
-    markdownTable(
-      ['rows per second', 'min', 'median', 'max', 'of native'],
-      spreads.map(({ key, name, min, median, max }) => [
-        name,
-        ...[min, median, max].map(Math.round),
-        ratio(key, 'native1000'),
-      ]),
-    ),
-  );
+  const ratio = (a: Contestant, b: Contestant): number => rounded(spread(a).median / spread(b).median);
+  const { native1000, native1, ours: unnamed, oursPrepared } = contestants;
+  const lines = Object.values(contestants).map((contestant) => {
+    const { min, median, max } = spread(contestant);
+    return [contestant.name, ...[min, median, max].map(Math.round), ratio(contestant, native1000)];
+  });
+  say(markdownTable(['rows per second', 'min', 'median', 'max', 'of the first'], lines));
+  const medians = Object.entries(contestants).map(([key, contestant]) => [key, Math.round(spread(contestant).median)]);
   return {
-    ...medians,
-    ratio1000: ratio('ours', 'native1000'),
-    ratioPrepared1000: ratio('oursPrepared', 'native1000'),
-    ratio1: ratio('ours', 'native1'),
+    ...Object.fromEntries(medians),
+    ratio1000: ratio(unnamed, native1000),
+    ratioPrepared1000: ratio(oursPrepared, native1000),
+    ratio1: ratio(unnamed, native1),
   };
-}
-
-/** Rounds of one measurement each until the time is up; a first round that warms up is thrown away. */
-async function takeTurns(
-  contestants: Readonly<Record<string, Contestant>>,
-  seconds: number,
-  run: (contestant: Contestant) => Promise<number>,
-  say: Part['say'],
-): Promise<Record<string, number[]>> {
-  const figures: Record<string, number[]> = {};
-  const start = performance.now();
-  for (let round = 0; round <= MIN_ROUNDS || performance.now() - start < seconds * 1000; round++) {
-    for (const [key, contestant] of Object.entries(contestants)) {
-      const figure = await run(contestant);
-      say(
-        `${round === 0 ? 'warm-up' : `round ${round}`}: ${contestant.name}: ${Math.round(figure).toLocaleString('en-US')}`,
-      );
-      if (round > 0) (figures[key] ??= []).push(figure);
-    }
-  }
-  return figures;
 }

@@ -1,7 +1,8 @@
 import { connect, type Sql, send } from '@concord/runtime';
 import { type Cluster, startCluster } from '../../local/postgres/cluster.ts';
 import type { Part } from './part.ts';
-import { markdownTable, rounded, type Spread, spreadOf } from './spread.ts';
+import { markdownTable, rounded, type Spread } from './spread.ts';
+import { takeTurns } from './turns.ts';
 import { createFilled, createTable, firstStamp, values, withDatabase } from './users-table.ts';
 
 const DATABASE = 'writes';
@@ -10,7 +11,6 @@ const CLIENTS = [1, 8] as const;
 const KINDS = ['insert', 'update'] as const;
 const TABLES = ['plain', 'enrolled'] as const;
 const RUN_MS = 1000;
-const MIN_ROUNDS = 3;
 
 type Kind = (typeof KINDS)[number];
 type Table = (typeof TABLES)[number];
@@ -33,17 +33,11 @@ export async function benchWrites({ rows, seconds, say }: Part): Promise<Record<
     ]);
     await sql.unsafe('vacuum (analyze, freeze) plain');
   });
-  const runs = KINDS.flatMap((kind) => CLIENTS.flatMap((clients) => TABLES.map((table) => ({ kind, clients, table }))));
-  const figures: Record<string, number[]> = {};
-  const start = performance.now();
-  for (let round = 0; round <= MIN_ROUNDS || performance.now() - start < seconds * 1000; round++) {
-    for (const run of runs) {
-      const figure = await transactionsPerSecond(cluster, run, rows);
-      if (round > 0) (figures[nameOf(run)] ??= []).push(figure);
-    }
-    say(round === 0 ? 'warmed up' : `round ${round} done`);
-  }
-  return report(runs, (run) => spreadOf(figures[nameOf(run)] ?? []), say);
+  const runs: Run[] = KINDS.flatMap((kind) =>
+    CLIENTS.flatMap((clients) => TABLES.map((table) => ({ kind, clients, table }))),
+  );
+  const spread = await takeTurns(runs, seconds, (run) => transactionsPerSecond(cluster, run, rows));
+  return report(runs, spread, say);
 }
 
 async function transactionsPerSecond(cluster: Cluster, run: Run, rows: number): Promise<number> {
@@ -78,7 +72,9 @@ async function untilEnd(sql: Sql, statement: string, id: () => number, end: numb
 }
 
 function report(runs: readonly Run[], spread: (run: Run) => Spread, say: Part['say']): Record<string, number> {
-  const ratio = (run: Run): number => rounded(spread(run).median / spread({ ...run, table: 'plain' }).median);
+  const plainOf = ({ kind, clients }: Run): Run =>
+    runs.find((other) => other.kind === kind && other.clients === clients && other.table === 'plain') as Run;
+  const ratio = (run: Run): number => rounded(spread(run).median / spread(plainOf(run)).median);
   const lines = runs.map((run) => {
     const { min, median, max } = spread(run);
     const name = `${run.kind}, ${run.clients} client${run.clients === 1 ? '' : 's'}, ${run.table}`;

@@ -201,3 +201,39 @@ test('poison is parked everywhere with a reason and delays nothing', async () =>
   assert.equal(row?.balance, '7.000');
   await assertEqual();
 });
+
+describe('the comparison sees what differs in one region alone', () => {
+  const cases: [what: string, tamper: string, undo: string][] = [
+    [
+      'a value',
+      `update crm.people set extra = extra || '{"x": 1}' where id = 1`,
+      `update crm.people set extra = extra - 'x' where id = 1`,
+    ],
+    [
+      'a stamp',
+      `update crm.people set _version = _version + 1 where id = 1`,
+      `update crm.people set _version = _version - 1 where id = 1`,
+    ],
+    [
+      'a row that is missing',
+      `create table kept as select * from crm."Odd Name"; delete from crm."Odd Name"`,
+      `insert into crm."Odd Name" overriding system value select * from kept; drop table kept`,
+    ],
+    [
+      'a tombstone that is missing',
+      `create table kept as select * from concord_crm.visits; delete from concord_crm.visits`,
+      `insert into concord_crm.visits select * from kept; drop table kept`,
+    ],
+  ];
+  for (const [what, tamper, undo] of cases)
+    test(what, async () => {
+      const asReplica = (statements: string): Promise<unknown> =>
+        sql[1].unsafe(`set session_replication_role = replica; ${statements}; reset session_replication_role`).simple();
+      await asReplica(tamper);
+      const { equal, differences } = await regions.compare();
+      await asReplica(undo);
+      assert.equal(equal, false);
+      assert.match(differences.join('\n'), /differs between us-east-1 and eu-west-1/);
+      assert.equal((await regions.compare()).equal, true);
+    });
+});

@@ -122,6 +122,9 @@ for (const version of ['18', '15'] as const)
       assert.ok(performance.now() - begun < 30 * LOCK_TIMEOUT_MS);
       assert.deepEqual(await labels('zones'), { 1: 'new 1' });
       assert.deepEqual(await reasons(), Array(100).fill('locked'));
+      await nextBatch();
+      await environmentOf(region).deliver([recordOf(made(2, { table: 'public.zones' }))]);
+      assert.equal((await labels('zones'))[2], 'new 2');
       await blocker.rollback();
       await nextBatch();
       assert.deepEqual(await reasons(), []);

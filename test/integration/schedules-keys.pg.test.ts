@@ -254,6 +254,29 @@ for (const version of ['15', '18'] as const)
       assert.deepEqual([born.region, Object.keys(born.vector)], ['us#2', ['us#2']]);
     });
 
+    test('a database set back to an older copy makes the stamp of a lost write again, unless its floor was raised', async () => {
+      const key = ++id;
+      const ahead = minutesFromNow(3);
+      const backup = row(key, ahead);
+      const setBack = async (): Promise<void> => {
+        await us.applySql`delete from t where id = ${key}`;
+        await us.receive('eu', backup);
+      };
+      const write = async (v: string): Promise<string> => {
+        await app.run(`update t set v = '${v}' where id = ${key}`);
+        const { stamp, region } = await versionOf(us.sql, key);
+        return `${stamp - ahead} ${region}`;
+      };
+      await setBack();
+      assert.equal(await write('published, then lost'), '1 us');
+      await setBack();
+      assert.equal(await write('after the restore'), '1 us', 'the same version with another content');
+      await setBack();
+      await us.sql`update concord.region set incarnation = 2, floor = to_timestamp(${(ahead + 1_000_000) / 1e6}::float8)`;
+      assert.equal(await write('after a new incarnation'), '1000000 us#2');
+      await us.sql`update concord.region set incarnation = 1, floor = '-infinity'`;
+    });
+
     test('a transaction that fails takes rows and tombstones back together', async () => {
       const key = ++id;
       await insert(key);

@@ -238,6 +238,23 @@ for (const version of ['15', '18'] as const)
       assert.equal(first.vector.us, first.stamp);
     });
 
+    test('an application that reads, waits and writes back overwrites what came meanwhile, and no conflict tells of it', async () => {
+      const key = ++id;
+      const app = us.session();
+      await app.run(`insert into t values (${key}, '10')`);
+      const [read] = await app.run(`select v from t where id = ${key}`);
+      const seen = await versionOf(us.sql, key);
+      await us.receive(
+        'eu',
+        foreignRow(T, { id: `${key}` }, { v: '15' }, { region: 'eu', stamp: minutesFromNow(0), seen: seen.vector }),
+      );
+      await app.run(`update t set v = '${Number(read?.v) + 1}' where id = ${key}`);
+      const [{ v } = {}] = await us.sql`select v from t where id = ${key}`;
+      assert.equal(v, '11');
+      assert.deepEqual(Object.keys((await versionOf(us.sql, key)).vector), ['eu', 'us']);
+      assert.deepEqual([...(await us.sql`select from concord.conflict where key = ${[`${key}`]}::jsonb`)], []);
+    });
+
     const deadlocks = (): number =>
       readFileSync(us.database.cluster.logFile, 'utf8').split('ERROR:  deadlock detected').length - 1;
 
@@ -289,7 +306,8 @@ for (const version of ['15', '18'] as const)
       assert.equal(await written, 'ok');
       await local.commit();
       assert.equal(await applied, 'ok');
-      assert.equal(deadlocks() - before, 1);
+      // More than one where the applier is back at the first row before the application has woken up.
+      assert.ok(deadlocks() > before);
       const [{ v } = {}] = await us.sql`select v from t where id = ${second}`;
       assert.equal(v, 'remote');
     });

@@ -1,251 +1,201 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { ident, literal, type Sql } from '@concord/runtime';
-import { type Capture, startCapture } from '../../local/capture/capture.ts';
-import { catchUp } from '../support/capture.ts';
+import { changeKey } from '@concord/events';
+import type { CapturedRecord } from '../../local/capture/capture.ts';
+import { startCapture } from '../../local/capture/capture.ts';
+import { closeEnvironments, environmentOf } from '../support/appliers.ts';
 import { useCluster } from '../support/cluster.ts';
-import type { Message } from '../support/records.ts';
+import { printed } from '../support/printed.ts';
+import { kafkaRecord, localVersions, type Message } from '../support/records.ts';
 import { createRegion, type Region } from '../support/regions.ts';
-import { outcomeOf, type Session } from '../support/sessions.ts';
-import { KEY_VALUES, type KeyValues, TYPE_OBJECTS, TYPE_VALUES, type TypeValues } from '../support/type-values.ts';
+import { KEY_VALUES, TYPE_VALUES, TYPES_SCHEMA } from '../support/type-values.ts';
+import { type HandMade, HOUR_AGO, versionMessage } from '../support/versions.ts';
 
-const NAMES = ['eu-1', 'us-1'] as const;
-const GROUPS: readonly (readonly [string, TypeValues])[] = Object.entries(TYPE_VALUES);
-/** What an administrator may have set for a database; Concord's roles must not notice. */
+const TYPES = Object.keys(TYPE_VALUES);
+const ROWS = Math.max(...TYPES.map((type) => TYPE_VALUES[type]?.length ?? 0));
+const KEY_TYPES = Object.keys(KEY_VALUES);
+const MEGABYTE = 1_048_576;
+
+const SCHEMA = `${TYPES_SCHEMA}
+create table every (id int primary key, ${TYPES.map((type, index) => `c${index} ${type}`).join(', ')});
+create table documents (id int primary key, doc json);
+create table defaulted (id int primary key, t text default 'default', n int default 5, a int[] default '{1}', j jsonb default '{}');
+create table large (id int primary key, t text, b bytea, j jsonb, d text[], length int generated always as (length(t)) stored);
+${KEY_TYPES.map((type, index) => `create table k${index} (key ${type} primary key, v text);`).join('\n')}`;
+const TABLES = ['public.every', 'public.documents', 'public.defaulted', 'public.large'];
+const KEY_TABLES = KEY_TYPES.map((_, index) => `public.k${index}`);
+
+/** Settings that change what PostgreSQL prints. Roles of Concord pin theirs, so a database's own must not matter. */
 const ODD_SETTINGS = {
-  DateStyle: 'German, DMY',
-  TimeZone: 'Asia/Tokyo',
-  IntervalStyle: 'iso_8601',
+  datestyle: 'German',
+  timezone: 'Asia/Tokyo',
+  intervalstyle: 'iso_8601',
   bytea_output: 'escape',
   extra_float_digits: '0',
-};
-/** How the tests read: two databases print equal values alike. */
-const PINNED = {
-  DateStyle: 'ISO, MDY',
-  TimeZone: 'UTC',
-  IntervalStyle: 'postgres',
-  bytea_output: 'hex',
-  extra_float_digits: '1',
+  xmloption: 'document',
 };
 
-const MEGABYTE = 'ä€ '.repeat(333_333);
-const OTHER_TABLES = ['made', 'big', 'spans'];
+closeEnvironments();
 
-/** Each column is named after its type and defaults to its first value: a NULL that got lost would show. */
-function groupTable([group, types]: (typeof GROUPS)[number]): string {
-  const columns = Object.entries(types).map(
-    ([type, values]) => `${ident(type)} ${type} default ${literal(values[0] ?? '')}`,
-  );
-  return `create table types_${group} (id int primary key, ${columns.join(', ')});`;
-}
+const literal = (text: string | undefined): string => (text === undefined ? 'null' : `'${text.replaceAll("'", "''")}'`);
 
-const keyNames = ({ columns }: KeyValues): string[] => columns.map((_, index) => `k${index}`);
-const keyTable = (table: KeyValues): string => {
-  const columns = keyNames(table).map((name, index) => `${name} ${table.columns[index]}`);
-  return `create table ${table.name} (${columns.join(', ')}, note text, primary key (${keyNames(table).join(', ')}));`;
-};
+/** Literals of row `id`: the value of that number of each type. */
+const rowOf = (id: number): string =>
+  `(${id}, ${TYPES.map((type) => `${literal(TYPE_VALUES[type]?.[id])}::${type}`).join(', ')})`;
 
-const schemaOf = (region: string): string => `
-  ${Object.entries(ODD_SETTINGS)
-    .map(([name, value]) => `set ${name} = '${value}';`)
-    .join('\n')}
-  do $$ declare name text; begin
-    foreach name in array '{${Object.keys(ODD_SETTINGS).join()}}'::text[] loop
-      execute format('alter database %I set %I = %L', current_database(), name, current_setting(name));
-    end loop;
-  end $$;
-  ${TYPE_OBJECTS} ${GROUPS.map(groupTable).join('')} ${KEY_VALUES.map(keyTable).join('')}
-  create table made (id int primary key, n int, g text generated always as ('${region} ' || n) stored);
-  create table big (id int primary key, n int, t text, j jsonb, b bytea, a text[]);
-  alter table big alter t set storage external, alter j set storage external, alter b set storage external;
-  create table spans (id int primary key, v interval);`;
-
-const TABLES = [
-  ...GROUPS.map(([group]) => `types_${group}`),
-  ...KEY_VALUES.map(({ name }) => name),
-  ...OTHER_TABLES,
-].map((name) => `public.${name}`);
-
-/** A region, its application, the messages that its capture took and nobody applied yet, and a session that reads. */
-type End = {
-  readonly region: Region;
-  readonly app: Session;
-  readonly reader: Sql;
-  readonly capture: Capture;
-  readonly captured: Message[];
-};
-
-/** All columns but `_local` as PostgreSQL prints them, row by row. */
-async function printedRows({ reader, region }: End, table: string): Promise<Record<string, string | null>[]> {
-  const known = await region.sql<{ name: string }[]>`
-    select attname as name from pg_attribute
-    where attrelid = ${table}::text::regclass and attnum > 0 and not attisdropped and attname <> '_local' order by attnum`;
-  const names = known.map(({ name }) => name);
-  const rows: unknown[] = await reader.unsafe(`select ${names.map(ident).join()} from ${table} order by 1`).raw();
-  return rows.map((row) =>
-    Object.fromEntries(
-      (row as (Buffer | null)[]).map((value, index) => [names[index] ?? '', value?.toString() ?? null]),
-    ),
-  );
-}
-
-const quoted = (value: string | null | undefined): string => (typeof value === 'string' ? literal(value) : 'null');
-
-/** Row by row the next value of every type, NULL where there is none any more; the last row is NULL throughout. */
-function groupInserts([group, types]: (typeof GROUPS)[number]): string[] {
-  const lists = Object.values(types);
-  const rows = Math.max(...lists.map((values) => values.length)) + 1;
-  return Array.from(
-    { length: rows },
-    (_, row) => `insert into types_${group} values (${row}, ${lists.map((values) => quoted(values[row])).join()})`,
-  );
-}
-
-const keyMatches = (table: KeyValues, spelling: readonly string[]): string =>
-  keyNames(table)
-    .map((name, index) => `${name} = ${quoted(spelling[index])}`)
-    .join(' and ');
+const FILL = `set xmloption = content;
+insert into public.every values ${Array.from({ length: ROWS }, (_, id) => rowOf(id)).join(',\n')};
+insert into public.documents values (1, '{"nul": "\\u0000", "n": 1e999999, "lone": "\\ud800"}');
+insert into public.defaulted values (1, null, null, null, null), (2, default, default, default, default);
+insert into public.large values (1, repeat('é\\"', ${MEGABYTE / 4}), decode(repeat('00ff5c22', ${MEGABYTE / 8}), 'hex'),
+  to_jsonb(repeat('x"\\', ${MEGABYTE / 16})), array[repeat('{,}', ${MEGABYTE / 16}), null]);
+update public.large set d = array[repeat('{,}', 10)];`;
 
 for (const version of ['18', '15'] as const)
-  describe(`values between two regions, PostgreSQL ${version}`, { timeout: 60_000 }, () => {
-    const ends: End[] = [];
-    after(() => Promise.all(ends.map(({ capture }) => capture.stop())));
+  describe(`types on PostgreSQL ${version}`, () => {
+    let stop = async (): Promise<void> => undefined;
+    after(() => stop());
     const cluster = useCluster(version);
-    let source: End;
-    let target: End;
+    const captured: CapturedRecord[] = [];
+    let source: Region;
+    let target: Region;
+    let second: Region;
 
-    async function open(name: string): Promise<End> {
-      const region = await createRegion(
-        await cluster(),
-        { names: NAMES, schema: schemaOf(name), tables: TABLES },
-        name,
-      );
-      const captured: Message[] = [];
+    before(async () => {
+      const options = { names: ['us-1', 'here-1', 'there-1'], schema: SCHEMA, tables: TABLES };
+      source = await createRegion(await cluster(), options, 'us-1');
+      target = await createRegion(await cluster(), { ...options, tables: [...TABLES, ...KEY_TABLES] }, 'here-1');
+      second = await createRegion(await cluster(), options, 'there-1');
+      for (const { database, sql } of [source, target, second])
+        for (const [name, value] of Object.entries(ODD_SETTINGS))
+          await sql.unsafe(`alter database ${database.name} set ${name} = ${literal(value)}`);
       const capture = await startCapture({
-        address: region.database.url('concord_capture'),
-        region: name,
+        address: source.database.url('concord_capture'),
+        region: 'us-1',
+        slot: `types_${version}`,
         publication: 'concord',
         append: (records) => void captured.push(...records),
         onError: (error) => assert.fail(error as Error),
       });
-      const reader = region.database.connect({ connection: PINNED });
-      const end = { region, app: region.session(), reader, capture, captured };
-      ends.push(end);
-      return end;
+      stop = capture.stop;
+      const application = source.database.connect();
+      await application.unsafe(FILL).simple();
+      const [row] = await source.sql`select pg_current_wal_lsn()::text as lsn`;
+      await capture.caughtUpTo(row?.lsn);
+    });
+    /** What PostgreSQL prints for every value, under this session's settings. */
+    async function readPrinted(
+      { sql }: Region,
+      table: string,
+      columns: readonly string[],
+    ): Promise<Record<string, unknown>[]> {
+      return (await sql.unsafe(`select ${columns.map(printed).join(', ')} from ${table} order by id`)).map((row) => ({
+        ...row,
+      }));
     }
 
-    async function deliver(from: End, to: End): Promise<void> {
-      await catchUp(from.capture, from.region.sql);
-      await to.region.receive(from.region.name, ...from.captured.splice(0));
-      const parked = await to.region.sql`select table_name, reason, error from concord.parked`;
-      assert.deepEqual([...parked], []);
+    async function assertArrived(at: Region): Promise<void> {
+      const columns = ['id', ...TYPES.map((_, index) => `c${index}`)];
+      const [sent, arrived] = [await readPrinted(source, 'every', columns), await readPrinted(at, 'every', columns)];
+      assert.equal(arrived.length, ROWS);
+      for (const [index, type] of TYPES.entries())
+        for (const [id, row] of sent.entries())
+          assert.equal(arrived[id]?.[`c${index}`], row[`c${index}`], `${type} ${TYPE_VALUES[type]?.[id]}`);
+      for (const [table, names] of [
+        ['documents', ['id', 'doc']],
+        ['defaulted', ['id', 't', 'n', 'a', 'j']],
+        ['large', ['id', 't', 'b', 'j', 'd', 'length']],
+      ] as const)
+        assert.deepEqual(await readPrinted(at, table, names), await readPrinted(source, table, names));
+      assert.deepEqual([...(await at.sql`select reason, error from concord.parked`)], []);
     }
 
-    async function assertSame(table: string): Promise<Record<string, string | null>[]> {
-      const [sent, arrived] = [await printedRows(source, table), await printedRows(target, table)];
-      for (const [index, row] of sent.entries())
-        for (const [column, value] of Object.entries(row))
-          assert.ok(
-            arrived[index]?.[column] === value,
-            `${column}: ${value?.slice(0, 200)} arrived as ${arrived[index]?.[column]?.slice(0, 200)}`,
-          );
-      assert.deepEqual(arrived.length, sent.length);
-      return arrived;
-    }
+    const deliver = (at: Region, messages: readonly Message[]) =>
+      environmentOf(at).deliver(messages.map((message) => kafkaRecord('us-1', message)));
 
-    before(async () => {
-      source = await open(NAMES[0]);
-      target = await open(NAMES[1]);
+    test('every value of every type arrives as it was', async (t) => {
+      t.diagnostic(`${Object.values(TYPE_VALUES).flat().length} values of ${TYPES.length} types`);
+      for (const table of TABLES) await deliver(target, await localVersions(source.sql, table));
+      await assertArrived(target);
     });
 
-    test('the databases print as no program expects', async () => {
-      const [row] =
-        await target.app.run(`select '2024-02-29 12:00+00'::timestamptz::text as at, '1 day'::interval::text as i,
-        '\\x00'::bytea::text as b, 0.30000000000000004::float8::text as f`);
-      assert.deepEqual(row, { at: '29.02.2024 21:00:00 JST', i: 'P1D', b: '\\000', f: '0.3' });
+    test('captured from the log, whatever the settings of the databases', async () => {
+      await deliver(second, captured);
+      await assertArrived(second);
     });
 
-    for (const group of GROUPS)
-      test(`every value of ${group[0]} arrives as it was written, and NULL as NULL`, async () => {
-        for (const insert of groupInserts(group)) await source.app.run(insert);
-        await deliver(source, target);
-        const rows = await assertSame(`types_${group[0]}`);
-        for (const [type, values] of Object.entries(group[1])) {
-          const present = rows.filter((row) => row[type] !== null);
-          assert.equal(present.length, values.length, type);
-        }
-      });
-
-    test('a value that is changed to NULL and back arrives each time', async () => {
-      for (const [group, types] of GROUPS)
-        for (const value of ['null', 'default']) {
-          const columns = Object.keys(types).map((type) => `${ident(type)} = ${value}`);
-          await source.app.run(`update types_${group} set ${columns.join()} where id = 0`);
-          await deliver(source, target);
-          const [row] = await assertSame(`types_${group}`);
-          assert.ok(Object.keys(types).every((type) => (row?.[type] === null) === (value === 'null')));
-        }
-    });
-
-    test('the row of a tombstone’s image is found again by keys of every type', async () => {
-      for (const [group] of GROUPS) await source.app.run(`delete from types_${group}`);
-      await deliver(source, target);
-      for (const [group] of GROUPS) {
-        assert.deepEqual(await printedRows(target, `types_${group}`), []);
-        await assertSame(`concord_public.types_${group}`);
+    test('a value that lost is logged as it was', async () => {
+      const events = captured.filter(({ key }) => key.includes('public.every')).map(({ value }) => JSON.parse(value));
+      const newer = events.map(
+        ({ id }): HandMade => ({
+          table: 'public.every',
+          region: 'here-1',
+          stamp: (Date.now() + 60_000) * 1000,
+          key: { id },
+        }),
+      );
+      await environmentOf(second).deliver(newer.map((made) => kafkaRecord('here-1', versionMessage(made))));
+      const rows =
+        await second.sql`select key ->> 0 as id, loser_image::text as image from concord.conflict where table_name = 'public.every'`;
+      assert.equal(rows.length, ROWS);
+      for (const { id, image } of rows) {
+        const event = events.find((candidate) => candidate.id === id);
+        const logged = JSON.parse(image);
+        for (const [index, type] of TYPES.entries()) assert.equal(logged[`c${index}`], event[`c${index}`], type);
       }
     });
 
-    test('generated columns are computed at the target', async () => {
-      await source.app.run('insert into made values (1, 5); update made set n = 6');
-      await deliver(source, target);
-      const generated = async ({ reader }: End) => [...(await reader`select n, g from made`)];
-      assert.deepEqual(await generated(source), [{ n: 6, g: 'eu-1 6' }]);
-      assert.deepEqual(await generated(target), [{ n: 6, g: 'us-1 6' }]);
-    });
-
-    test('values of 1 MB survive updates that leave them alone, and updates of each other', async () => {
-      const json = JSON.stringify({ big: MEGABYTE });
-      await source.app
-        .sql`insert into big values (1, 0, ${MEGABYTE}, ${json}::text::jsonb, convert_to(${MEGABYTE}, 'UTF8'), array[${MEGABYTE}, null])`;
-      await deliver(source, target);
-      for (const change of ['n = 1', "t = 'short'", 'n = null', 'j = null', 'n = 2']) {
-        await source.app.run(`update big set ${change}`);
-        await deliver(source, target);
-        await assertSame('big');
-      }
-      const [row] = await target.reader`select length(t) as t, length(b) as b, j, length(a[1]) as a from big`;
-      assert.deepEqual(row, { t: 5, b: Buffer.byteLength(MEGABYTE), j: null, a: MEGABYTE.length });
-    });
-
-    for (const table of KEY_VALUES)
-      test(`a key of ${table.columns.join(', ')} is one row in both regions, however it is spelled`, async () => {
-        const exchange = async (): Promise<void> => {
-          await deliver(source, target);
-          await deliver(target, source);
-        };
-        for (const [index, { app }] of [source, target].entries()) {
-          const values = table.spellings[index]?.map(quoted).join();
-          await app.run(`insert into ${table.name} values (${values}, 'by ${index}')`);
-        }
-        await exchange();
-        assert.deepEqual((await assertSame(table.name)).length, 1);
-        await source.app.run(
-          `update ${table.name} set note = 'changed' where ${keyMatches(table, table.spellings[1])}`,
-        );
-        await exchange();
-        assert.deepEqual(
-          (await assertSame(table.name)).map(({ note }) => note),
-          ['changed'],
-        );
-        await target.app.run(`delete from ${table.name} where ${keyMatches(table, table.spellings[0])}`);
-        await exchange();
-        assert.deepEqual(await assertSame(table.name), []);
-        await assertSame(`concord_public.${table.name}`);
+    test('a key of any type is one row, however it is spelled', async () => {
+      const environment = environmentOf(target);
+      const made = (index: number, spelling: string, stamp: number, more: Partial<HandMade> = {}): HandMade => ({
+        table: `public.k${index}`,
+        region: 'us-1',
+        stamp: HOUR_AGO + stamp,
+        key: { key: spelling },
+        columns: { v: spelling },
+        ...more,
       });
-
-    test('an infinite interval is refused where it is written', { skip: version === '15' }, async () => {
-      for (const value of ['infinity', '-infinity'])
-        assert.equal(await outcomeOf(source.app.run(`insert into spans values (1, '${value}')`)), '22008');
+      const all = (make: (index: number, spellings: readonly [string, string, string]) => HandMade[]) =>
+        environment.deliver(
+          KEY_TYPES.flatMap((type, index) => make(index, KEY_VALUES[type]!)).map((version) => {
+            const { value } = versionMessage(version);
+            return kafkaRecord(version.region, { key: changeKey(version.key, version.table!), value });
+          }),
+        );
+      const count = async (type: string, index: number) => {
+        const [row] = await target.sql.unsafe(
+          `select count(*)::int as count, string_agg(v, '|' order by v) as v from k${index}`,
+        );
+        return [type, row?.count, row?.v];
+      };
+      const counts = () => Promise.all(KEY_TYPES.map(count));
+      const expected = (v: (spellings: readonly string[]) => string, rows: number) =>
+        KEY_TYPES.map((type) => [type, rows, v(KEY_VALUES[type]!)]);
+      await all((index, [one, same, other]) => [
+        made(index, one, 1),
+        made(index, same, 2),
+        made(index, other, 3, { columns: { v: '!' } }),
+      ]);
+      assert.deepEqual(
+        await counts(),
+        expected(([, same]) => ['!', same].toSorted().join('|'), 2),
+      );
+      await all((index, [one]) => [made(index, one, 4, { region: 'there-1' })]);
+      assert.deepEqual(
+        await counts(),
+        expected(([one]) => ['!', one].toSorted().join('|'), 2),
+      );
+      await all((index, [, same]) => [made(index, same, 5, { kind: 'tombstone' })]);
+      assert.deepEqual(
+        await counts(),
+        expected(() => '!', 1),
+      );
+      await all((index, [one]) => [made(index, one, 4, { region: 'there-1' }), made(index, one, 1)]);
+      assert.deepEqual(
+        await counts(),
+        expected(() => '!', 1),
+      );
+      assert.deepEqual(environment.warnings, []);
+      assert.deepEqual([...(await target.sql`select reason, error from concord.parked`)], []);
     });
   });

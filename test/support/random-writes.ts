@@ -1,5 +1,6 @@
 import { changeKey, type KafkaRecord, partitionOf } from '@concord/events';
 import type { Random } from '../simulation/random.ts';
+import { printed } from './printed.ts';
 import { kafkaRecord } from './records.ts';
 import type { Region } from './regions.ts';
 
@@ -39,7 +40,7 @@ const RELATIONS = [
 ] as const;
 
 const PUBLISHED = RELATIONS.map(({ schema, table, columns }, index) => {
-  const texts = [...columns, ...STAMPS].map((name) => `${name}::text`).join(', ');
+  const texts = [...columns, ...STAMPS].map(printed).join(', ');
   return `select ${index} as relation, (select to_json(r) from (select ${texts}) r) as event from ${schema}.${table}
     where _local and _last_updated > $1::text::timestamptz`;
 }).join(' union all ');

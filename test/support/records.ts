@@ -1,5 +1,6 @@
 import { changeKey, type KafkaEvent, type KafkaRecord, topicOf } from '@concord/events';
 import { ident, readTables, type Sql } from '@concord/runtime';
+import { printed } from './printed.ts';
 
 /** Key and value of a change as the connector would write it. */
 export type Message = { key: string; value: string };
@@ -38,7 +39,7 @@ async function read(
   columns: string[],
   where: string,
 ): Promise<Record<string, unknown>[]> {
-  const texts = columns.map((name) => `${ident(name)}::text as ${ident(name)}`).join(', ');
+  const texts = columns.map(printed).join(', ');
   const rows = await sql.begin(async (tx) => {
     await tx.unsafe(`set local timezone = 'UTC'`);
     return tx.unsafe(`select ${texts} from ${ident(schema)}.${ident(table)} where _local and (${where})`);

@@ -1,6 +1,7 @@
 import { compare, parseStamp, parseVector, type Vector } from '@concord/conflict';
 import { type ChangeEvent, type KafkaRecord, tableOf } from '@concord/events';
 import { ident, readTables, type Sql } from '@concord/runtime';
+import { printed } from './printed.ts';
 
 /** A version as a region holds it or a log carries it, reduced to what has to be equal everywhere. */
 export type Held = {
@@ -76,9 +77,7 @@ const readTexts = (
   table: string,
   columns: readonly string[],
 ): Promise<Record<string, unknown>[]> =>
-  sql.unsafe(
-    `select ${columns.map((name) => `${ident(name)}::text as ${ident(name)}`).join(', ')} from ${ident(schema)}.${ident(table)}`,
-  );
+  sql.unsafe(`select ${columns.map(printed).join(', ')} from ${ident(schema)}.${ident(table)}`);
 
 /** Where every row and tombstone physically is and which transaction wrote it: equal before and after means nothing was written. */
 export async function physicalState(sql: Sql, keys: Keys): Promise<string> {

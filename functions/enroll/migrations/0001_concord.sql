@@ -48,7 +48,7 @@ create table concord.conflict (
   loser_stamp timestamptz not null,
   loser_region text collate "C" not null,
   loser_vector jsonb not null,
-  loser_image jsonb,
+  loser_image json,
   winner_kind text not null,
   winner_stamp timestamptz not null,
   winner_region text collate "C" not null,

@@ -1,16 +1,10 @@
 import { topicOf } from '@concord/events';
 import type { Regions } from '../../region.ts';
-import type { Screen } from '../screen/screen.ts';
+import type { Story } from '../story.ts';
 import { type Verdict, verdictOf } from '../verdict.ts';
-import type { Writers } from '../writers.ts';
 
 /** The clients stop, the logs drain, and every region is compared with every other by the hash of all it holds. */
-export async function allIsCompared(
-  regions: Regions,
-  writers: Writers,
-  screen: Screen,
-  startedAtMs: number,
-): Promise<Verdict> {
+export async function allIsCompared({ regions, writers, screen }: Story, startedAtMs: number): Promise<Verdict> {
   screen.act('The clients stop, the logs drain, and all regions are compared');
   await writers.stop();
   await regions.drained();
@@ -24,10 +18,13 @@ export async function allIsCompared(
   return verdictOf({
     ...{ comparison, accounts, delivered: delivered(regions) },
     appliedPerSecond: Math.round(applied / seconds),
-    lagMsP50: regions.lag.percentile(0.5),
-    lagMsP99: regions.lag.percentile(0.99),
+    lagMsP50: tenths(regions.lag.percentile(0.5)),
+    lagMsP99: tenths(regions.lag.percentile(0.99)),
   });
 }
+
+/** The clocks are not better than that. */
+const tenths = (ms: number | undefined): number | undefined => (ms === undefined ? ms : Math.round(ms * 10) / 10);
 
 /** What the logs hold for the other regions: every record of a topic goes to all but its source. */
 function delivered({ all, log }: Regions): number {

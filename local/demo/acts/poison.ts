@@ -3,6 +3,8 @@ import { changeKey, topicOf } from '@concord/events';
 import type { Story } from '../story.ts';
 
 const POISON_AT = 0.8;
+/** Why the two are parked: no JSON at all, and a price that PostgreSQL refuses. */
+const REASONS = ['not_json', 'refused'];
 
 /** A change as the connector would write it, of a product that no database ever held. */
 function impossibleProduct(region: string): { key: string; value: string } {
@@ -33,7 +35,8 @@ export async function poisonArrives({ regions, screen, moment }: Story): Promise
   regions.log.append(topicOf(source), impossible.key, impossible.value, Date.now());
   await Promise.all(regions.links.filter(({ from }) => from === source).map(({ mapping }) => mapping.drained()));
   const accounts = await regions.accounts();
-  const reasons = [...new Set(accounts.flatMap(({ parked }) => Object.keys(parked)))].sort().join(', ');
+  const isParked = (reason: string): boolean => accounts.some(({ parked }) => (parked[reason] ?? 0) > 0);
+  const reasons = REASONS.filter(isParked).join(', ');
   screen.say(
     `parked in ${regions.all.length - 1} regions with their bytes and a reason (${reasons}); everything behind them went through`,
   );
