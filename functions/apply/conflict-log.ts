@@ -14,11 +14,12 @@ export type LoggedConflict = {
   readonly image: string | null;
 };
 
+/** A row's image is normalised, so that all regions log one text; a tombstone's is json as the origin wrote it, which jsonb may refuse. */
 const INSERT = /* sql */ `
 insert into concord.conflict (id, table_name, key, kind, rule, loser_kind, loser_stamp, loser_region, loser_vector, loser_image,
   winner_kind, winner_stamp, winner_region, winner_vector)
 select concord.conflict_id($1::text, i.key, i.loser_stamp, i.loser_region), $1::text, i.key, i.kind, 'lww', i.loser_kind, i.loser_stamp,
-  i.loser_region, i.loser_vector, i.loser_image, i.winner_kind, i.winner_stamp, i.winner_region, i.winner_vector
+  i.loser_region, i.loser_vector, case when i.loser_kind = 'row' then i.loser_image::jsonb::json else i.loser_image end, i.winner_kind, i.winner_stamp, i.winner_region, i.winner_vector
 from (select unnest($2::jsonb[]) as key, unnest($3::text[]) as kind, unnest($4::text[]) as loser_kind,
   unnest($5::timestamptz[]) as loser_stamp, unnest($6::text[]) as loser_region, unnest($7::jsonb[]) as loser_vector,
   unnest($8::json[]) as loser_image, unnest($9::text[]) as winner_kind, unnest($10::timestamptz[]) as winner_stamp,

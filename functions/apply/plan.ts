@@ -111,9 +111,12 @@ export const micros = (stamp: string): string => `(extract(epoch from ${stamp}) 
 export const isNewer = (a: string, b: string): string =>
   `(${a}._last_updated, ${a}._source_region) > (${b}._last_updated, ${b}._source_region)`;
 
-/** `hasSeen` of layers/conflict: does `later`'s vector contain `earlier`? */
+/**
+ * `hasSeen` of layers/conflict: does `later`'s vector contain `earlier`? Compared as timestamptz, which is as exact (an interval
+ * is multiplied as float8, and a stamp is below 2^53) and a tenth of the work of `micros`.
+ */
 export const hasSeen = (later: string, earlier: string): string =>
-  `coalesce((${later}._version_vector ->> ${earlier}._source_region)::int8, 0) >= ${micros(`${earlier}._last_updated`)}`;
+  `timestamptz 'epoch' + coalesce((${later}._version_vector ->> ${earlier}._source_region)::int8, 0) * interval '1 microsecond' >= ${earlier}._last_updated`;
 
 export const matchKey = (plan: Plan, a: string, b: string): string => sameKey(plan.table, a, b);
 

@@ -29,8 +29,8 @@ export const APPLY_MUTANTS: readonly Mutant[] = [
   {
     name: 'SQL has not seen what it was written over',
     file: 'functions/apply/plan.ts',
-    find: '::int8, 0) >= ${micros',
-    replace: '::int8, 0) > ${micros',
+    find: "* interval '1 microsecond' >= ",
+    replace: "* interval '1 microsecond' > ",
     tests: ORDER,
     only: `${IN_18}the label`,
     why: 'nothing takes the fast path, and settling logs conflicts that are none',
