@@ -62,7 +62,7 @@ describe('what an error of PostgreSQL means', () => {
     ['57P01', 'admin_shutdown', { kind: 'away' }],
     ['25006', 'read_only_sql_transaction', { kind: 'away' }],
     ['08006', 'connection_failure', { kind: 'away' }],
-    ['XX000', 'internal_error', { kind: 'away' }],
+    ['XX000', 'internal_error, which input functions raise', { kind: 'row', reason: 'refused' }],
     ['XX001', 'data_corrupted', { kind: 'away' }],
   ];
   for (const [code, name, meaning] of meanings)
