@@ -225,6 +225,20 @@ for (const version of ['15', '18'] as const)
       assert.equal(await outcomeOf(app.run(`update kinds set iv = 'infinity' where id = ${key}`)), '22008');
     });
 
+    for (const [what, json] of [
+      ['an escaped 0x00', '{"k": "\\u0000"}'],
+      ['a lone surrogate', '{"k": "\\ud800"}'],
+      ['a number beyond numeric', '{"k": 1e999999}'],
+    ])
+      test(`a row whose json holds ${what}, which jsonb refuses, is written, changed and deleted`, async () => {
+        const key = 100_000 + randomInt(1_000_000);
+        await app.run(`insert into kinds (id, j, iv) values (${key}, '${json}', '1 day')`);
+        await app.run(`update kinds set n = 1 where id = ${key}`);
+        await app.run(`delete from kinds where id = ${key}`);
+        const [tombstone] = await us.sql`select image::text from concord_public.kinds where id = ${key}`;
+        assert.ok(tombstone?.image.includes(json));
+      });
+
     test('the stamps of a local write name its transaction', async () => {
       const key = ++id;
       const [{ xid } = {}] = await app
