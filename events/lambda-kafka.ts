@@ -10,7 +10,7 @@ export const KafkaRecord = Type.Object({
   timestampType: Type.String(),
   key: Type.Optional(Type.Union([Type.String(), Type.Null()])),
   value: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-  headers: Type.Optional(Type.Array(Type.Record(Type.String(), Type.Array(Type.Integer())))),
+  headers: Type.Optional(Type.Array(Type.Record(Type.String(), Type.Union([Type.Array(Type.Integer()), Type.Null()])))),
 });
 export type KafkaRecord = Static<typeof KafkaRecord>;
 
