@@ -1,5 +1,5 @@
 import { claim, type Progress, record, type Tally, tallyOf } from '@concord/idempotency';
-import type { Db, Sql } from '@concord/runtime';
+import { type Db, type Sql, send } from '@concord/runtime';
 import { type Catalogue, CatalogueChanged, FINGERPRINT } from './catalogue-cache.ts';
 import type { Change, Refusal } from './change.ts';
 import { park } from './parked.ts';
@@ -16,8 +16,6 @@ export type Batch = {
 /** `together`: set-based, any refused row fails the transaction. `isolated`: refused rows are found and parked. */
 export type Mode = 'together' | 'isolated';
 
-export type BatchResult = { readonly tallies: readonly Tally[]; readonly unsettled: boolean };
-
 /** One transaction: claim, write, park, record. Nothing of it is visible unless all of it is. */
 export async function writeBatch(
   sql: Sql,
@@ -27,8 +25,8 @@ export async function writeBatch(
   lockTimeoutMs: number,
 ): Promise<readonly Tally[]> {
   return sql.begin(async (tx) => {
-    await setUp(tx, lockTimeoutMs);
-    if (batch.progress.length > 0) await claim(tx, batch.progress);
+    // Sent together: for a small batch every round trip counts.
+    await Promise.all([setUp(tx, lockTimeoutMs), batch.progress.length > 0 && claim(tx, batch.progress)]);
     const outcome =
       mode === 'together'
         ? await writeTogether(tx, batch.slices, catalogue)
@@ -36,18 +34,15 @@ export async function writeBatch(
     const parked = [...batch.refused, ...outcome.refused];
     await park(tx, parked);
     const tallies = tally(batch.progress, outcome.superseded, parked, outcome.conflicts);
-    await record(
-      tx,
-      batch.progress.map((progress, index) => ({ progress, tally: tallies[index] as Tally })),
-    );
-    await checkFingerprint(tx, catalogue);
+    const entries = batch.progress.map((progress, index) => ({ progress, tally: tallies[index] as Tally }));
+    await Promise.all([record(tx, entries), checkFingerprint(tx, catalogue)]);
     return tallies;
   }) as Promise<readonly Tally[]>;
 }
 
 /** By now the tables are locked against DDL: a column added since they were read would have been left at its default. */
 async function checkFingerprint(db: Db, catalogue: Catalogue): Promise<void> {
-  const [row] = await db.unsafe<{ fingerprint: string }[]>(`select ${FINGERPRINT} as fingerprint`);
+  const [row] = await send<{ fingerprint: string }[]>(db, `select ${FINGERPRINT} as fingerprint`, []);
   if (row?.fingerprint !== catalogue.fingerprint) throw new CatalogueChanged();
 }
 

@@ -21,10 +21,3 @@ export type Refusal<Reason extends string = string> = {
 
 /** Joins key texts. */
 export const KEY_SEPARATOR = '\u0002';
-
-/** What became of the records of a batch. Every record has exactly one outcome; `applied` is what is not listed. */
-export type Outcomes = {
-  readonly superseded: Change[];
-  readonly parked: Refusal[];
-  conflicts: number;
-};

@@ -4,8 +4,6 @@
  */
 export type Stamp = number;
 
-export const EPOCH: Stamp = 0;
-
 const two = (text: string, at: number): number => (text.charCodeAt(at) - 48) * 10 + text.charCodeAt(at + 1) - 48;
 
 const micros = (fraction: string): number => (fraction === '' ? 0 : Number(fraction.padEnd(6, '0')));

@@ -1,9 +1,6 @@
 import { Buffer, isUtf8 } from 'node:buffer';
 import type { KafkaEvent, KafkaRecord } from '@concord/events';
 
-/** A topic-partition: the unit of order, of progress and of accounting. */
-export type TopicPartition = { readonly topic: string; readonly partition: number };
-
 /** Why the bytes of a record are not even JSON that PostgreSQL could hold. */
 export type Undecodable = {
   readonly reason: 'empty' | 'oversized' | 'not_utf8' | 'not_json' | 'nul' | 'surrogate';
