@@ -38,17 +38,31 @@ export function reconnecting(open: (onClose: () => void) => Sql): Sql {
   });
 }
 
+/**
+ * An error of the connection and not of a statement. When a connection is reset, the running statement hears of it before the
+ * client does.
+ */
+const isLoss = (error: unknown): boolean => {
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
+  return syscall !== undefined || (typeof code === 'string' && /^(?:CONNECTION_|ERR_STREAM_|ERR_SOCKET_)/.test(code));
+};
+
 /** Never settles once the connection is lost: `begin` rejects by itself then, and must not send a `rollback`. */
 const onlyWhileOpen =
   (client: Client, run: Run): Run =>
   (tx) =>
     new Promise((resolve, reject) => {
-      const unlessLost =
-        <T>(settle: (result: T) => void) =>
-        (result: T): void => {
-          if (!client.closed) settle(result);
-        };
-      Promise.resolve(guarded(client, tx)).then(run).then(unlessLost(resolve), unlessLost(reject));
+      Promise.resolve(guarded(client, tx))
+        .then(run)
+        .then(
+          (result) => {
+            if (!client.closed) resolve(result);
+          },
+          (error) => {
+            if (isLoss(error)) client.closed = true;
+            if (!client.closed) reject(error);
+          },
+        );
     });
 
 /** A transaction that refuses statements once its connection is lost. */
