@@ -85,8 +85,8 @@ export const APPLY_MUTANTS: readonly Mutant[] = [
     file: 'functions/apply/write-joined.ts',
     find: 'written.filter(({ stored }) => stored.row !== undefined)',
     replace: 'written.filter(({ stored }) => stored.row === null)',
-    tests: CAUGHT,
-    only: `${IN_18}a replayed row of a deleted key`,
+    tests: APPLY_ORDER,
+    only: `${IN_18}I5 all orders`,
     why: 'deleted rows stay',
   },
   {
