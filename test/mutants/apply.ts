@@ -86,7 +86,7 @@ export const APPLY_MUTANTS: readonly Mutant[] = [
     find: 'written.filter(({ stored }) => stored.row !== undefined)',
     replace: 'written.filter(({ stored }) => stored.row === null)',
     tests: APPLY_ORDER,
-    only: `${IN_18}I5 all orders`,
+    only: `${IN_18}1.5 and 1.50 are versions of one row`,
     why: 'deleted rows stay',
   },
   {
