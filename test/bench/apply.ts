@@ -8,6 +8,8 @@ import { takeTurns } from './turns.ts';
 import { copyDatabase, createFilled, firstStamp as firstStampOf } from './users-table.ts';
 
 const SETTINGS = { fsync: 'on', autovacuum: 'off', max_wal_size: '16GB', checkpoint_timeout: '30min' };
+/** Changes of one run: ten invocations. */
+const MAX_CHANGES = 100_000;
 /** One-row transactions with a commit each are slow: fewer changes tell as much. */
 const ONE_ROW_SHARE = 0.2;
 
@@ -19,16 +21,24 @@ export async function benchApply({ rows, seconds, say }: Part): Promise<Record<s
   const publisher = await startCluster({ name: 'publisher', settings: { ...SETTINGS, shared_buffers: '512MB' } });
   const target = await startCluster({ name: 'target', settings: { ...SETTINGS, shared_buffers: '2GB' } });
   const firstStamp = firstStampOf();
+  const changes = Math.min(rows, MAX_CHANGES);
   say(`filling ${rows.toLocaleString('en-US')} rows`);
   await Promise.all([publisher, target].map((cluster) => createFilled(cluster, 'filled', rows, firstStamp)));
   const native = async (database: string, name: string, transactionRows: number, synchronousCommit: boolean) => {
     await Promise.all([publisher, target].map((cluster) => copyDatabase(cluster, 'filled', database)));
-    const changes = transactionRows === 1 ? Math.ceil(rows * ONE_ROW_SHARE) : rows;
-    return createNative(publisher, target, { name, database, rows, changes, transactionRows, synchronousCommit });
+    const ofRun = transactionRows === 1 ? Math.ceil(changes * ONE_ROW_SHARE) : changes;
+    return createNative(publisher, target, {
+      name,
+      database,
+      rows,
+      changes: ofRun,
+      transactionRows,
+      synchronousCommit,
+    });
   };
   const ours = async (database: string, name: string, prepare: boolean, conflicts = false) => {
     await copyDatabase(target, 'filled', database);
-    return createOurs(target, { name, database, rows, firstStamp, prepare, conflicts });
+    return createOurs(target, { name, database, prepare, events: { rows, firstStamp, changes, conflicts } });
   };
   const contestants = {
     native1000: await native('native1000', 'logical replication, 1000-row transactions', 1000, true),

@@ -1,13 +1,12 @@
 import { formatStamp, type Stamp } from '@concord/conflict';
-import { type KafkaEvent, type KafkaRecord, topicOf } from '@concord/events';
+import type { KafkaEvent, KafkaRecord } from '@concord/events';
 import { kafkaEvent, kafkaRecord } from '../support/records.ts';
 import { firstRegion, OTHER, SOURCE } from './users-table.ts';
 
 /** Records of one invocation, the most that Lambda delivers. */
 const BATCH = 10_000;
 const UPDATE_SHARE = 0.7;
-/** Every 20th row is a conflict row: 5 % of the changes where there are as many changes as rows. */
-export const CONFLICT_EVERY = 20;
+const CONFLICT_SHARE = 0.05;
 /** Under the drift limit, above every stamp that the measured region can have made meanwhile. */
 const AHEAD_US = 10e6;
 
@@ -15,9 +14,17 @@ export type EventsOptions = {
   /** Rows 1 … `rows` stand in the table, as `firstRegion` wrote them at `firstStamp`. */
   readonly rows: number;
   readonly firstStamp: Stamp;
-  /** One change to every conflict row, concurrent to what the measured region wrote last; half of them win. */
+  /** Changes of one run, at most as many as rows. */
+  readonly changes: number;
+  /** 5 % of the changes are concurrent to what the measured region wrote last; half of these win. */
   readonly conflicts: boolean;
 };
+
+/** The rows that the measured region has to write before each run: the first of every 20. */
+export const conflictRows = ({ changes, conflicts }: EventsOptions): { every: number; count: number } => ({
+  every: 1 / CONFLICT_SHARE,
+  count: conflicts ? Math.floor(changes * CONFLICT_SHARE) : 0,
+});
 
 /** Makes the events of the source region: 70 % updates of random rows, 30 % inserts, on one partition of its topic. */
 export class SourceEvents {
@@ -30,47 +37,41 @@ export class SourceEvents {
     this.#inserted = options.rows;
   }
 
-  /** The next `changes` changes, as invocations of 10,000 records. */
-  next(changes: number): KafkaEvent[] {
+  /** The changes of one more run, as invocations of 10,000 records. */
+  next(): KafkaEvent[] {
     const now = Date.now() * 1000;
-    const ids = this.#ids(changes);
+    const ids = Array.from({ length: this.#options.changes }, (_, index) => this.#idOf(index));
     const events: KafkaEvent[] = [];
-    for (let at = 0; at < changes; at += BATCH)
+    for (let at = 0; at < ids.length; at += BATCH)
       events.push(kafkaEvent(ids.slice(at, at + BATCH).map((id, index) => this.#record(id, now + at + index))));
     return events;
   }
 
-  #ids(changes: number): number[] {
-    const { rows, conflicts } = this.#options;
-    const concurrent = conflicts ? Math.min(changes, Math.floor(rows / CONFLICT_EVERY)) : 0;
-    const spacing = concurrent > 0 ? Math.floor(changes / concurrent) : Number.POSITIVE_INFINITY;
-    return Array.from({ length: changes }, (_, index) => {
-      if (index % spacing === 0 && index / spacing < concurrent) return CONFLICT_EVERY * (1 + index / spacing);
-      return Math.random() < UPDATE_SHARE ? this.#randomRow() : ++this.#inserted;
-    });
-  }
-
-  /** Conflict rows are left alone where they are to be changed once. */
-  #randomRow(): number {
+  /** Each conflict row is changed once, spread over the run, and nothing else touches it. */
+  #idOf(index: number): number {
+    const { every, count } = conflictRows(this.#options);
+    if (count > 0 && index % every === 0) return every * (1 + index / every);
+    if (Math.random() >= UPDATE_SHARE) return ++this.#inserted;
     for (;;) {
       const id = 1 + Math.floor(Math.random() * this.#options.rows);
-      if (!this.#options.conflicts || id % CONFLICT_EVERY !== 0) return id;
+      if (!this.#isConflict(id)) return id;
     }
   }
 
+  #isConflict(id: number): boolean {
+    const { every, count } = conflictRows(this.#options);
+    return id % every === 0 && id <= every * count;
+  }
+
   #record(id: number, now: Stamp): KafkaRecord {
-    const { rows, firstStamp, conflicts } = this.#options;
-    const isConflict = conflicts && id <= rows && id % CONFLICT_EVERY === 0;
-    const wins = (id / CONFLICT_EVERY) % 2 === 0;
-    const stamp = isConflict ? now + (wins ? AHEAD_US : -6 * AHEAD_US) : now;
+    const { rows, firstStamp } = this.#options;
+    const wins = id % 40 === 0;
+    const stamp = this.#isConflict(id) ? now + (wins ? AHEAD_US : -6 * AHEAD_US) : now;
     const parent = id <= rows && firstRegion(id) === OTHER ? { [OTHER]: firstStamp } : {};
     const message = messageOf(id, id <= rows, stamp, { ...parent, [SOURCE]: stamp });
     return kafkaRecord(SOURCE, message, { partition: 0, offset: this.#offset++ });
   }
 }
-
-/** The name of `parseKafkaEvent`'s partition that all records are on. */
-export const PARTITION = { topic: topicOf(SOURCE), partition: 0 };
 
 function messageOf(id: number, isUpdate: boolean, stamp: Stamp, vector: object): { key: string; value: string } {
   const digits = Math.floor(Math.random() * 2 ** 32)

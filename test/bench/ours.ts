@@ -3,22 +3,20 @@ import { connect } from '@concord/runtime';
 import { createApply } from '../../functions/apply/apply.ts';
 import type { Cluster } from '../../local/postgres/cluster.ts';
 import type { Contestant } from './contestant.ts';
-import { CONFLICT_EVERY, SourceEvents } from './events.ts';
+import { conflictRows, type EventsOptions, SourceEvents } from './events.ts';
 import { benchTopology, withDatabase } from './users-table.ts';
 
 export type OursOptions = {
   readonly name: string;
   readonly database: string;
-  readonly rows: number;
-  readonly firstStamp: number;
+  readonly events: EventsOptions;
   /** Prepared statements or unnamed ones. */
   readonly prepare: boolean;
-  readonly conflicts?: boolean;
 };
 
 /** The real apply function on one partition. Its queue are the payloads of invocations, as Lambda hands them over. */
 export function createOurs(cluster: Cluster, options: OursOptions): Contestant {
-  const { name, database, rows, prepare, conflicts = false } = options;
+  const { name, database, prepare } = options;
   const sql = connect({ url: cluster.url(database, 'concord_apply'), prepare });
   const seen = { received: 0, parked: 0, conflicts: 0 };
   const apply = createApply({
@@ -34,17 +32,17 @@ export function createOurs(cluster: Cluster, options: OursOptions): Contestant {
       throw new Error(message, { cause: error });
     },
   });
-  const events = new SourceEvents({ rows, firstStamp: options.firstStamp, conflicts });
+  const events = new SourceEvents(options.events);
   const expected = { received: 0, parked: 0, conflicts: 0 };
   let queued: KafkaEvent[] = [];
   return {
     name,
     database,
     async queue() {
-      if (conflicts) expected.conflicts += await writeHere(cluster, database, rows);
-      queued = events.next(rows);
-      expected.received += rows;
-      return rows;
+      expected.conflicts += await writeHere(cluster, database, options.events);
+      queued = events.next();
+      expected.received += options.events.changes;
+      return options.events.changes;
     },
     async apply() {
       const start = performance.now();
@@ -58,10 +56,11 @@ export function createOurs(cluster: Cluster, options: OursOptions): Contestant {
   };
 }
 
-/** The measured region writes the conflict rows itself, so that what comes in for them is concurrent. */
-async function writeHere(cluster: Cluster, database: string, rows: number): Promise<number> {
+/** The measured region writes the conflict rows itself, so that what comes in for them is concurrent. Returns how many. */
+async function writeHere(cluster: Cluster, database: string, options: EventsOptions): Promise<number> {
+  const { every, count } = conflictRows(options);
   const result = await withDatabase(cluster, database, (sql) =>
-    sql.unsafe(`update users set qty = qty + 1 where id <= $1::bigint and id % ${CONFLICT_EVERY} = 0`, [rows]),
+    sql.unsafe('update users set qty = qty + 1 where id % $1::bigint = 0 and id <= $2::bigint', [every, every * count]),
   );
   return result.count;
 }
