@@ -16,6 +16,9 @@ export const LOCAL_COLUMN = '_local';
  */
 export const UNAVAILABLE = '__concord_unavailable_b7c0d9e2a1f84f0c';
 
+/** Stands for every large value of a row that is larger than the path can carry; the record is parked. */
+export const OVERSIZED = '__concord_oversized_5d1f7c2e9b604a83';
+
 /** What the connector adds to a record beside the row's columns. */
 export const CONNECTOR_FIELDS = ['__op', '__t', '__s', '__lsn', '__txId', '__source_ts_us'] as const;
 

@@ -42,6 +42,24 @@ const Limits = Type.Object(
 );
 export type Limits = Static<typeof Limits>;
 
+const Topics = Type.Object(
+  {
+    partitions: Type.Integer({
+      minimum: 1,
+      maximum: 1000,
+      default: 8,
+      description: 'Of each cdc topic; never changed while tables are enrolled: a row must stay in its partition',
+    }),
+    retentionHours: Type.Integer({
+      minimum: 1,
+      default: 168,
+      description: 'How long a region may be away and still catch up by itself',
+    }),
+  },
+  { additionalProperties: false },
+);
+export type Topics = Static<typeof Topics>;
+
 /** `concord.json`: the one description of all regions, the same everywhere. */
 export const TopologyFile = Type.Object(
   {
@@ -50,6 +68,7 @@ export const TopologyFile = Type.Object(
     hub: Type.String({ description: 'The region that reconciles' }),
     regions: Type.Array(Region, { minItems: 1 }),
     tables: Type.Array(Table),
+    topics: Type.Optional(Type.Partial(Topics)),
     limits: Type.Optional(Type.Partial(Limits)),
   },
   { additionalProperties: false },
@@ -61,6 +80,7 @@ export type Topology = {
   readonly hub: string;
   readonly regions: readonly RegionEntry[];
   readonly tables: readonly TableEntry[];
+  readonly topics: Topics;
   readonly limits: Limits;
 };
 
@@ -70,6 +90,7 @@ export type TopologyResult =
   | { readonly ok: true; readonly topology: Topology }
   | { readonly ok: false; readonly problems: readonly TopologyProblem[] };
 
+const DEFAULT_TOPICS: Topics = { partitions: 8, retentionHours: 168 };
 const DEFAULT_LIMITS: Limits = {
   driftLimitMs: 900_000,
   maxRegions: 32,
@@ -125,5 +146,6 @@ export function parseTopology(value: unknown): TopologyResult {
   const problems = [...crossChecks(value, limits)];
   if (problems.length > 0) return { ok: false, problems };
   const tables = value.tables.map((table) => ({ name: table.name, policy: table.policy ?? 'lww' }) as const);
-  return { ok: true, topology: { hub: value.hub, regions: value.regions, tables, limits } };
+  const topics = { ...DEFAULT_TOPICS, ...value.topics };
+  return { ok: true, topology: { hub: value.hub, regions: value.regions, tables, topics, limits } };
 }

@@ -1,8 +1,8 @@
-import { type Topology, topicOf } from '@concord/events';
+import type { Topology } from '@concord/events';
 import type { Sql } from '@concord/runtime';
-import { type Capture, startCapture } from './capture/capture.ts';
-import { createLog, type Log } from './log/log.ts';
-import { onCleanup } from './postgres/cleanup.ts';
+import type { Carrier, RegionCapture, StartCarrier } from './carrier/carrier.ts';
+import { startEmbedded } from './carrier/embedded.ts';
+import { onCleanup } from './process/cleanup.ts';
 import { type Account, readAccount } from './region/accounts.ts';
 import type { ApplyPlace } from './region/apply-environment.ts';
 import { type Comparison, compareRegions } from './region/compare.ts';
@@ -31,6 +31,8 @@ export type RegionsOptions = {
   readonly batchSize?: number;
   /** How long a batch may gather, ms: longer is fewer transactions and more lag. Default 0. */
   readonly batchWindowMs?: number;
+  /** What carries the changes. Default: all in this process. */
+  readonly carrier?: StartCarrier;
   /** Where the changes of `from` are applied `into` another region. Default: all in this process. */
   readonly place?: (into: string, from: string) => ApplyPlace;
   /** Something that mends itself went wrong: a broken connection, a settling pass that failed. */
@@ -41,9 +43,9 @@ export type RegionsOptions = {
 export type Regions = {
   readonly all: readonly Region[];
   readonly topology: Topology;
-  readonly log: Log;
+  readonly carrier: Pick<Carrier, 'append' | 'changes'>;
   readonly links: readonly Link[];
-  readonly captures: ReadonlyMap<string, Capture>;
+  readonly captures: ReadonlyMap<string, RegionCapture>;
   /** From the commit at the source to the commit at the target: since the start, and since `recentLag` was cleared. */
   readonly lag: LagHistogram;
   readonly recentLag: LagHistogram;
@@ -83,23 +85,22 @@ export async function startRegions(options: RegionsOptions): Promise<Regions> {
 
 async function replicate(all: readonly Region[], options: RegionsOptions): Promise<Regions> {
   const { tables, partitions = PARTITIONS, onWarning = () => undefined } = options;
-  const topology = localTopology(options.regions, tables);
+  const topology = localTopology(options.regions, tables, partitions);
   await enrollAll(all, topology);
-  const log = createLog({ retain: 'committed' });
-  for (const { name } of all) log.createTopic(topicOf(name), partitions);
+  const carrier = await (options.carrier ?? startEmbedded)({ topology, regions: all, onWarning });
   const [lag, recentLag] = [lagHistogram(), lagHistogram()];
   const addLag = (lagMs: number): void => {
     lag.add(lagMs);
     recentLag.add(lagMs);
   };
-  const links = await startLinks(all, { ...options, topology, log, addLag, onWarning });
-  const captures = await startCaptures(all, log, onWarning);
+  const links = await startLinks(all, { ...options, topology, carrier, addLag, onWarning });
+  const captures = await startCaptures(all, carrier);
   const upkeeps = new Map(all.map((region) => [region.name, startUpkeep(region, topology, onWarning)]));
   const observers = all.map(({ url }) => openConnection(url(), 'concord observer'));
-  const stop = stopper({ all, links, captures, upkeeps, observers });
+  const stop = stopper({ all, links, captures, upkeeps, observers, carrier });
   const forget = onCleanup({ stop, kill: () => undefined });
   return {
-    ...{ all, topology, log, links, captures, lag, recentLag },
+    ...{ all, topology, carrier, links, captures, lag, recentLag },
     ...partitioning(links),
     named: (name) => named(all, name),
     backlog: () => links.reduce((sum, link) => sum + (link.isPaused() ? 0 : link.mapping.status().lagRecords), 0),
@@ -120,9 +121,9 @@ function named(all: readonly Region[], name: string): Region {
   return region;
 }
 
-type LinksOptions = RegionsOptions & {
+type LinksOptions = Omit<RegionsOptions, 'carrier'> & {
   readonly topology: Topology;
-  readonly log: Log;
+  readonly carrier: Carrier;
   readonly addLag: (lagMs: number) => void;
   readonly onWarning: (message: string) => void;
 };
@@ -134,7 +135,7 @@ const startLinks = (all: readonly Region[], options: LinksOptions): Promise<Link
         .filter((from) => from !== region.name)
         .map((from) =>
           startLink({
-            ...{ region, from, topology: options.topology, log: options.log, addLag: options.addLag },
+            ...{ region, from, topology: options.topology, carrier: options.carrier, addLag: options.addLag },
             place: options.place?.(region.name, from) ?? 'process',
             batchSize: options.batchSize ?? BATCH_SIZE,
             batchWindowMs: options.batchWindowMs ?? 0,
@@ -144,40 +145,27 @@ const startLinks = (all: readonly Region[], options: LinksOptions): Promise<Link
     ),
   );
 
-async function startCaptures(
-  all: readonly Region[],
-  log: Log,
-  onWarning: (message: string) => void,
-): Promise<ReadonlyMap<string, Capture>> {
-  const started = all.map(async ({ name, url }) => {
-    const capture = await startCapture({
-      address: url('concord_capture'),
-      region: name,
-      publication: 'concord',
-      append: (records) => {
-        for (const { topic, key, value, timestampMs } of records) log.append(topic, key, value, timestampMs);
-      },
-      onError: (error) => onWarning(`${name}: capture: ${(error as Error).message}`),
-    });
-    return [name, capture] as const;
-  });
+async function startCaptures(all: readonly Region[], carrier: Carrier): Promise<ReadonlyMap<string, RegionCapture>> {
+  const started = all.map(async (region) => [region.name, await carrier.capture(region)] as const);
   return new Map(await Promise.all(started));
 }
 
 type Running = {
   readonly all: readonly Region[];
   readonly links: readonly Link[];
-  readonly captures: ReadonlyMap<string, Capture>;
+  readonly captures: ReadonlyMap<string, RegionCapture>;
+  readonly carrier: Carrier;
   readonly upkeeps: ReadonlyMap<string, Upkeep>;
   readonly observers: readonly Sql[];
 };
 
 /** Stops what uses the clusters; the clusters themselves are stopped by whoever started them or with the process. */
-function stopper({ links, captures, upkeeps, observers }: Running): () => Promise<void> {
+function stopper({ links, captures, carrier, upkeeps, observers }: Running): () => Promise<void> {
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     await Promise.all([...captures.values()].map((capture) => capture.stop()));
     await Promise.all(links.map((link) => link.stop()));
+    await carrier.stop();
     await Promise.all([...upkeeps.values()].map((upkeep) => upkeep.stop()));
     await Promise.all(observers.map((sql) => sql.end({ timeout: 1 })));
   };

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { isInternalTopic, type KafkaRecord } from '@concord/events';
+import { isHeartbeat, isInternalTopic, type KafkaRecord } from '@concord/events';
 import { progressOf, type Tally } from '@concord/idempotency';
 import type { ApplyOptions } from './apply.ts';
 import { type Batch, type Mode, writeBatch } from './batch.ts';
@@ -91,6 +91,7 @@ export class Applier {
     };
     const all = [...records, ...killers.map(({ record }) => record)];
     const progress = isInternalTopic(all[0]?.topic ?? '') ? [] : progressOf(all);
-    return { slices: slicesOf(records, tables).values().map(decode), refused, progress };
+    const changes = records.filter((record) => !isHeartbeat(record));
+    return { slices: slicesOf(changes, tables).values().map(decode), refused, progress };
   }
 }

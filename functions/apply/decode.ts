@@ -6,6 +6,7 @@ import {
   isInternalTopic,
   type KafkaRecord,
   LOCAL_COLUMN,
+  OVERSIZED,
   regionName,
   STAMP_COLUMNS,
   type Topology,
@@ -93,6 +94,8 @@ function checkColumns(event: ChangeEvent, known: ReadonlySet<string>): Problem |
     if (!known.has(name)) return ['unknown_column', `column '${name}' does not exist here`];
     if (event[name] === UNAVAILABLE)
       return ['unavailable_value', `column '${name}' holds the placeholder of an unchanged TOAST value`];
+    if (event[name] === OVERSIZED)
+      return ['oversized', `the row is larger than limits.maxRecordBytes allows; column '${name}' was left out`];
   }
   return undefined;
 }

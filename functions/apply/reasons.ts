@@ -6,7 +6,10 @@ export type Reason = { readonly retryAfterMs: number | null; readonly hint: stri
 /** Every reason code that `concord.parked` can hold. */
 export const REASONS = {
   empty: { retryAfterMs: null, hint: 'the connector must drop Kafka tombstones (tombstones.on.delete=false)' },
-  oversized: { retryAfterMs: null, hint: 'raise limits.maxRecordBytes, then redrive' },
+  oversized: {
+    retryAfterMs: null,
+    hint: 'raise limits.maxRecordBytes (Lambda takes 6 MB at most), then write the row again',
+  },
   not_utf8: { retryAfterMs: null, hint: 'something other than the connector wrote to the topic' },
   not_json: { retryAfterMs: null, hint: 'something other than the connector wrote to the topic' },
   nul: { retryAfterMs: null, hint: 'PostgreSQL cannot have sent it: see who writes to the topic' },

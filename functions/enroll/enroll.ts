@@ -1,5 +1,5 @@
-import type { Topology } from '@concord/events';
-import { type Db, ident, readTables, type Sql, type Table, type TransactionSql } from '@concord/runtime';
+import { heartbeatIds, type Topology } from '@concord/events';
+import { arrayLiteral, type Db, ident, readTables, type Sql, type Table, type TransactionSql } from '@concord/runtime';
 import { addStampColumns, createTombstoneTable } from './columns.ts';
 import { migrate } from './migrate.ts';
 import { rowTable, schemaOf, tombstoneTable } from './names.ts';
@@ -42,6 +42,7 @@ type Former = { readonly identities: FormerIdentities; readonly sequences: Forme
 export async function enroll(sql: Sql, options: EnrollOptions): Promise<EnrollReport> {
   const migrations = await migrate(sql);
   await setRegion(sql, options.region);
+  await setHeartbeats(sql, options.topology);
   const enrolled: string[] = [];
   const unchanged: string[] = [];
   for (const entry of options.topology.tables) {
@@ -66,6 +67,18 @@ async function setRegion(sql: Sql, region: string): Promise<void> {
   if (known === undefined) await sql`insert into concord.region (name) values (${region})`;
   else if (known.name !== region)
     throw new Error(`this database is region '${known.name}', not '${region}'; a region's name never changes`);
+}
+
+/** One heartbeat row per partition of the region's topic. */
+async function setHeartbeats(sql: Sql, { topics }: Topology): Promise<void> {
+  const ids = heartbeatIds(topics.partitions);
+  await sql.begin(async (tx) => {
+    await tx`delete from concord.heartbeat where (id, partition) not in (
+      select id, n - 1 from unnest(${arrayLiteral(ids.map(String))}::text::int8[]) with ordinality as h (id, n))`;
+    await tx`insert into concord.heartbeat (id, partition)
+      select id, n - 1 from unnest(${arrayLiteral(ids.map(String))}::text::int8[]) with ordinality as h (id, n)
+      on conflict do nothing`;
+  });
 }
 
 async function tableNamed(db: Db, name: string): Promise<Table> {

@@ -1,4 +1,4 @@
-import type { KafkaRecord } from '@concord/events';
+import { isHeartbeat, type KafkaRecord } from '@concord/events';
 
 /** How far a topic-partition has been applied. It tells progress and where to resume; it never decides about a record. */
 export type Progress = {
@@ -10,6 +10,7 @@ export type Progress = {
   readonly nextOffset: number;
   /** When the last record was written to Kafka, ms since 1970: the lag is now minus this. */
   readonly sourceAtMs: number;
+  /** Records without the heartbeats: those tell progress and have no outcome. */
   readonly received: number;
 };
 
@@ -44,7 +45,7 @@ function progressOfPartition(records: readonly KafkaRecord[]): Progress {
     firstOffset: first.offset,
     nextOffset: last.offset + 1,
     sourceAtMs: last.timestamp,
-    received: records.length,
+    received: records.length - records.reduce((count, record) => count + (isHeartbeat(record) ? 1 : 0), 0),
   };
 }
 

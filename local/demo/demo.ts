@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { onCleanup } from '../postgres/cleanup.ts';
 import { removeLeftovers } from '../postgres/leftovers.ts';
+import { onCleanup } from '../process/cleanup.ts';
 import type { Regions } from '../region.ts';
 import { allIsCompared } from './acts/comparison.ts';
 import { aRegionIsCutOff } from './acts/cut-off.ts';

@@ -22,7 +22,7 @@ export function startWriters(regions: Regions, seed: number): Writers {
   const { topology, captures } = regions;
   const slots = topology.regions.map(({ slot }) => slot) as [number, ...number[]];
   const isBehind = (region: string, lastWriteAtMs: number): boolean => {
-    const capturedAtMs = captures.get(region)?.status().lastCommitAt?.getTime() ?? lastWriteAtMs;
+    const capturedAtMs = captures.get(region)?.lastCommitAt()?.getTime() ?? lastWriteAtMs;
     return lastWriteAtMs - capturedAtMs > CAPTURE_LAG_MS || regions.backlog() > MAX_BACKLOG;
   };
   const all = regions.all.map((region, index): Writer => {

@@ -136,11 +136,12 @@ export async function startMapping(options: MappingOptions): Promise<Mapping> {
     stop: async () => {
       gate.stop();
       await polling;
+      await source.stop();
       const broken = error();
       if (broken) throw broken;
     },
     drained: async () => {
-      const ends = positions.ends();
+      const ends = await source.ends();
       while (!positions.covers(ends)) {
         if (gate.isStopped()) throw error() ?? new Error('the mapping was stopped');
         await gate.change();

@@ -16,7 +16,6 @@ export type Positions = {
   readonly lag: () => number;
   /** Whether everything below these offsets is committed. */
   readonly covers: (ends: ReadonlyMap<number, number>) => boolean;
-  readonly ends: () => ReadonlyMap<number, number>;
 };
 
 export async function loadPositions(source: Source, onCommit: () => void): Promise<Positions> {
@@ -41,6 +40,5 @@ export async function loadPositions(source: Source, onCommit: () => void): Promi
     },
     lag: () => partitions.reduce((sum, partition) => sum + source.end(partition) - of(committed, partition), 0),
     covers: (ends) => ends.entries().every(([partition, end]) => of(committed, partition) >= end),
-    ends: () => new Map(partitions.map((partition) => [partition, source.end(partition)])),
   };
 }

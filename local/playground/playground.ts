@@ -1,6 +1,6 @@
 import type { PostgresVersion } from '../postgres/binaries.ts';
-import { onCleanup } from '../postgres/cleanup.ts';
 import { removeLeftovers } from '../postgres/leftovers.ts';
+import { onCleanup } from '../process/cleanup.ts';
 import { regionNames } from '../region/names.ts';
 import { makeTemplate, type Template } from '../region/template.ts';
 import { type Regions, startRegions } from '../region.ts';

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { serverUser } from '../process/server-user.ts';
 import { copyForServerUser, linkLibraries } from './native-files.ts';
-import { serverUser } from './server-user.ts';
 
 /** The PostgreSQL versions that Concord supports and can run on this machine. */
 export const POSTGRES_VERSIONS = ['15', '16', '17', '18'] as const;

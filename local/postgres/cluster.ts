@@ -1,11 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import postgres from 'postgres';
+import { onCleanup } from '../process/cleanup.ts';
+import { nextPort } from '../process/ports.ts';
+import { runDirectory } from '../process/run-directory.ts';
 import { findBinaries, type PostgresVersion } from './binaries.ts';
-import { onCleanup } from './cleanup.ts';
 import { copyDataDirectory, initDataDirectory, initTemplate } from './data-directory.ts';
-import { nextPort } from './ports.ts';
-import { runDirectory } from './run-directory.ts';
 import {
   killServer,
   type Server,

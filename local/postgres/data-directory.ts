@@ -1,10 +1,10 @@
 import { chmodSync, cpSync, existsSync, lchownSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { runTool } from '../process/children.ts';
+import { runDirectory } from '../process/run-directory.ts';
+import { serverUser } from '../process/server-user.ts';
 import { findBinaries, type PostgresVersion } from './binaries.ts';
-import { runTool } from './children.ts';
 import { runningPostmaster } from './postmaster-file.ts';
-import { runDirectory } from './run-directory.ts';
-import { serverUser } from './server-user.ts';
 
 const templates = new Map<string, Promise<string>>();
 

@@ -1,11 +1,11 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isAlive, processEntry } from '../process/process-table.ts';
+import { isOwnUid, type Owner, parseOwner, removeForeignRunDirectory } from '../process/run-directory.ts';
+import { temporaryDirectory } from '../process/server-user.ts';
 import { type PostmasterFile, runningPostmaster } from './postmaster-file.ts';
-import { isAlive, processEntry } from './process-table.ts';
-import { isOwnUid, type Owner, parseOwner, removeForeignRunDirectory } from './run-directory.ts';
 import { signal } from './server.ts';
-import { temporaryDirectory } from './server-user.ts';
 
 const STOP_LIMIT_MS = 10_000;
 const POLL_MS = 10;

@@ -11,7 +11,7 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { temporaryDirectory } from './server-user.ts';
+import { temporaryDirectory } from '../process/server-user.ts';
 
 /**
  * Creates the library links that npm packages cannot carry, where the package's install script was not allowed to.

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isAlive, processEntry } from './process-table.ts';
+import { isAlive, processEntry } from '../process/process-table.ts';
 
 /** What a running PostgreSQL writes about itself into its data directory. */
 export interface PostmasterFile {

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Child, startChild } from '../process/children.ts';
+import { childrenOf, isAlive } from '../process/process-table.ts';
+import { serverUser } from '../process/server-user.ts';
 import type { Binaries } from './binaries.ts';
-import { type Child, startChild } from './children.ts';
 import { readPostmasterFile } from './postmaster-file.ts';
-import { childrenOf, isAlive } from './process-table.ts';
-import { serverUser } from './server-user.ts';
 import { type Settings, settingArguments } from './settings.ts';
 
 const READY_LIMIT_MS = 30_000;

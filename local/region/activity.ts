@@ -48,7 +48,7 @@ function activityOf(regions: Regions, region: string, account: Account | undefin
   return {
     region,
     isCutOff: links.every((link) => link.isPaused()),
-    captured: regions.captures.get(region)?.status().eventsEmitted ?? 0,
+    captured: regions.captures.get(region)?.captured() ?? 0,
     waiting: links.reduce((sum, { mapping }) => sum + mapping.status().lagRecords, 0),
     ...{ received, superseded, conflicts, parked },
   };

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Capture } from '../capture/capture.ts';
+import type { RegionCapture } from '../carrier/carrier.ts';
 import { withConnection } from './connection.ts';
 import type { Region } from './database.ts';
 import type { Link } from './link.ts';
@@ -7,7 +7,7 @@ import type { Upkeep } from './upkeep.ts';
 
 export type Drainable = {
   readonly regions: readonly Region[];
-  readonly captures: ReadonlyMap<string, Capture>;
+  readonly captures: ReadonlyMap<string, RegionCapture>;
   readonly links: readonly Link[];
   readonly upkeeps: ReadonlyMap<string, Upkeep>;
 };
@@ -24,7 +24,7 @@ export async function drain({ regions, captures, links, upkeeps }: Drainable): P
   await Promise.all([...upkeeps.values()].map(settled));
 }
 
-async function captured(region: Region, capture: Capture | undefined): Promise<void> {
+async function captured(region: Region, capture: RegionCapture | undefined): Promise<void> {
   const [row] = await withConnection(
     region.url(),
     (sql) => sql<{ lsn: string }[]>`select pg_current_wal_lsn()::text as lsn`,

@@ -1,8 +1,8 @@
-import { type KafkaEvent, topicOf } from '@concord/events';
+import { isHeartbeat, type KafkaEvent } from '@concord/events';
 import { recordsOf } from '@concord/runtime';
-import type { Log } from '../log/log.ts';
+import type { Carrier } from '../carrier/carrier.ts';
 import type { Environment } from '../mapping/environment.ts';
-import { logSource, type Mapping, startMapping } from '../mapping/event-source-mapping.ts';
+import { type Mapping, startMapping } from '../mapping/event-source-mapping.ts';
 import { type ApplyEnvironmentOptions, applyEnvironment } from './apply-environment.ts';
 import { committedUs } from './lag.ts';
 
@@ -20,7 +20,7 @@ export type Link = {
 
 export type LinkOptions = Omit<ApplyEnvironmentOptions, 'onCommit'> & {
   readonly from: string;
-  readonly log: Log;
+  readonly carrier: Carrier;
   /** Told of every record how long it took, ms. */
   readonly addLag: (lagMs: number) => void;
   /** Records per batch, at most. */
@@ -33,7 +33,7 @@ export type LinkOptions = Omit<ApplyEnvironmentOptions, 'onCommit'> & {
 const RETRY_DELAY = { minMs: 50, maxMs: 2000 };
 
 export async function startLink(options: LinkOptions): Promise<Link> {
-  const { region, from, log, addLag, batchSize, batchWindowMs } = options;
+  const { region, from, carrier, addLag, batchSize, batchWindowMs } = options;
   let [isPaused, countFromUs, committedAtMs] = [false, 0, 0];
   const environment = applyEnvironment({
     ...options,
@@ -47,7 +47,7 @@ export async function startLink(options: LinkOptions): Promise<Link> {
     countLags(event, committedAtMs || Date.now(), countFromUs, addLag);
     return response;
   };
-  const source = logSource(log, topicOf(from), region.name);
+  const source = await carrier.source(from, region.name);
   const limits = { batchSize, batchWindowMs, concurrency: 1, retryDelay: RETRY_DELAY };
   const mapping = await startMapping({ source, invoke, ...limits, reportBatchItemFailures: true });
   return {
@@ -74,8 +74,8 @@ export async function startLink(options: LinkOptions): Promise<Link> {
 
 /** What was written while the link was cut says how long the cut was, not how quick replication is: it is left out. */
 function countLags(event: KafkaEvent, appliedAtMs: number, countFromUs: number, addLag: LinkOptions['addLag']): void {
-  for (const { value } of recordsOf(event)) {
-    const us = committedUs(value);
+  for (const record of recordsOf(event)) {
+    const us = isHeartbeat(record) ? undefined : committedUs(record.value);
     if (us !== undefined && us >= countFromUs) addLag(appliedAtMs - us / 1000);
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { internalTopic, type KafkaRecord } from '@concord/events';
+import { changeKey, HEARTBEAT_TABLE, internalTopic, type KafkaRecord } from '@concord/events';
 import { closeEnvironments, type Environment, environmentOf } from '../support/appliers.ts';
 import { useCluster } from '../support/cluster.ts';
 import { interrupted, terminate } from '../support/interruptions.ts';
@@ -59,6 +59,21 @@ for (const version of ['18', '15'] as const)
       assert.deepEqual(await watermarks(11), [
         { topic: 'cdc.us-1', next: 101, received: 1, applied: 1, superseded: 0, parked: 0, attempts: 0 },
       ]);
+    });
+
+    test('a heartbeat moves the watermark and is nothing received', async () => {
+      const beat = (offset: number): KafkaRecord =>
+        kafkaRecord(
+          'us-1',
+          { key: changeKey({ id: '4' }, HEARTBEAT_TABLE), value: '{"id":"4","partition":"12"}' },
+          { partition: 12, offset },
+        );
+      await environment.deliver([beat(3), recordOf(made(12), 12, 4), beat(5)]);
+      await environment.deliver([beat(6)]);
+      assert.deepEqual(await watermarks(12), [
+        { topic: 'cdc.us-1', next: 7, received: 1, applied: 1, superseded: 0, parked: 0, attempts: 0 },
+      ]);
+      assert.deepEqual(await labels(12, 12), ['new 12']);
     });
 
     test('a topic of Concord itself carries versions of any region and has no watermark', async () => {

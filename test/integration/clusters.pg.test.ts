@@ -8,9 +8,9 @@ import { after, before, describe, test } from 'node:test';
 import { POSTGRES_VERSIONS } from '../../local/postgres/binaries.ts';
 import { startCluster } from '../../local/postgres/cluster.ts';
 import { findLeftovers, removeLeftovers } from '../../local/postgres/leftovers.ts';
-import { nextPort } from '../../local/postgres/ports.ts';
-import { entryFromPs, isAlive, parentsFromPs, processEntry } from '../../local/postgres/process-table.ts';
-import { serverUser, temporaryDirectory } from '../../local/postgres/server-user.ts';
+import { nextPort } from '../../local/process/ports.ts';
+import { entryFromPs, isAlive, parentsFromPs, processEntry } from '../../local/process/process-table.ts';
+import { serverUser, temporaryDirectory } from '../../local/process/server-user.ts';
 import { createDatabase, useCluster } from '../support/cluster.ts';
 import { type Owner, startOwner, until, WAIT } from '../support/cluster-owner.ts';
 

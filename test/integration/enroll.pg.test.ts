@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { heartbeatIds } from '@concord/events';
 import type { Sql } from '@concord/runtime';
 import { type EnrollOptions, type EnrollReport, enroll } from '../../functions/enroll/enroll.ts';
 import { readMigrations } from '../../functions/enroll/migrate.ts';
@@ -69,6 +70,24 @@ for (const version of POSTGRES_VERSIONS)
       assert.deepEqual(await changes(), NOTHING);
       assert.deepEqual([...(await sql`select * from users order by id`)], rows.slice(0, 1));
       assert.deepEqual((await enrollUs(sql)).enrolled, TABLES);
+    });
+
+    test('has a heartbeat for each partition, which the capture role may beat and nobody else', async () => {
+      const { sql, database } = await newDatabase();
+      const beats = async () =>
+        (await sql`select id::int, partition from concord.heartbeat order by partition`).map((row) => ({ ...row }));
+      const expected = (partitions: number) => heartbeatIds(partitions).map((id, partition) => ({ id, partition }));
+      await enrollUs(sql);
+      assert.deepEqual(await beats(), expected(8));
+      await enrollUs(sql, { topology: { ...topology, topics: { ...topology.topics, partitions: 3 } } });
+      assert.deepEqual(await beats(), expected(3));
+      const [before] = await sql`select max(beat_at) as at from concord.heartbeat`;
+      await database.connect({ user: 'concord_capture' })`select concord.beat()`;
+      assert.deepEqual(
+        (await sql`select every(beat_at > ${before?.at}) as later from concord.heartbeat`)[0]?.later,
+        true,
+      );
+      await assert.rejects(database.connect({ user: 'concord_apply' })`select concord.beat()`, /permission denied/);
     });
 
     // The rest is the same SQL on every version.

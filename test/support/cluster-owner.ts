@@ -21,7 +21,7 @@ export interface Owner {
   stderr(): string;
 }
 
-const local = new URL('../../local/postgres/', import.meta.url);
+const local = new URL('../../local/', import.meta.url);
 
 /**
  * Starts a process with the temporary folder `base`, which starts a cluster and then runs `program`. Call it inside a
@@ -29,9 +29,9 @@ const local = new URL('../../local/postgres/', import.meta.url);
  */
 export async function startOwner(base: string, program: string): Promise<Owner> {
   const source = `
-    import { startCluster } from '${local}cluster.ts';
-    import { onCleanup } from '${local}cleanup.ts';
-    import { runDirectory } from '${local}run-directory.ts';
+    import { startCluster } from '${local}postgres/cluster.ts';
+    import { onCleanup } from '${local}process/cleanup.ts';
+    import { runDirectory } from '${local}process/run-directory.ts';
     const cluster = await startCluster({ template: null });
     console.log(JSON.stringify({ postmaster: cluster.pid, directory: runDirectory() }));
     ${program}`;

@@ -3,10 +3,10 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import postgres from 'postgres';
-import { startChild } from '../../local/postgres/children.ts';
 import type { Cluster } from '../../local/postgres/cluster.ts';
-import { runDirectory } from '../../local/postgres/run-directory.ts';
-import { serverUid } from '../../local/postgres/server-user.ts';
+import { startChild } from '../../local/process/children.ts';
+import { runDirectory } from '../../local/process/run-directory.ts';
+import { serverUid } from '../../local/process/server-user.ts';
 
 const PROGRAM = '/usr/sbin/pgbouncer';
 

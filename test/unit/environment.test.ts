@@ -5,7 +5,7 @@ import { afterEach, describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Environment, FunctionError, inChildProcess, inProcess } from '../../local/mapping/environment.ts';
-import { isAlive } from '../../local/postgres/process-table.ts';
+import { isAlive } from '../../local/process/process-table.ts';
 
 const MODULE = fileURLToPath(new URL('../support/sample-function.ts', import.meta.url));
 const OWNER = fileURLToPath(new URL('../support/sample-function-owner.ts', import.meta.url));

@@ -21,7 +21,7 @@ describe('a topology', () => {
     assert.ok(result.ok);
     assert.equal(result.topology.regions.length, 8);
   });
-  test('has the policy lww and limits where it says nothing', () => {
+  test('has the policy lww, topics and limits where it says nothing', () => {
     const result = parseTopology(good);
     assert.ok(result.ok);
     assert.deepEqual(result.topology, {
@@ -31,6 +31,7 @@ describe('a topology', () => {
         { name: 'public.users', policy: 'lww' },
         { name: 'public.orders', policy: 'lww' },
       ],
+      topics: { partitions: 8, retentionHours: 168 },
       limits: {
         driftLimitMs: 900_000,
         maxRegions: 32,

@@ -1,4 +1,3 @@
-import { topicOf } from '@concord/events';
 import type { Regions } from '../../region.ts';
 import type { Story } from '../story.ts';
 import { type Verdict, verdictOf } from '../verdict.ts';
@@ -16,7 +15,7 @@ export async function allIsCompared({ regions, writers, screen }: Story, started
     'hashes of every column of every row and tombstone, stamps included, by queries that share no code with Concord',
   );
   return verdictOf({
-    ...{ comparison, accounts, delivered: delivered(regions) },
+    ...{ comparison, accounts, delivered: await delivered(regions) },
     appliedPerSecond: Math.round(applied / seconds),
     lagMsP50: tenths(regions.lag.percentile(0.5)),
     lagMsP99: tenths(regions.lag.percentile(0.99)),
@@ -26,10 +25,8 @@ export async function allIsCompared({ regions, writers, screen }: Story, started
 /** The clocks are not better than that. */
 const tenths = (ms: number | undefined): number | undefined => (ms === undefined ? ms : Math.round(ms * 10) / 10);
 
-/** What the logs hold for the other regions: every record of a topic goes to all but its source. */
-function delivered({ all, log }: Regions): number {
-  const records = all.flatMap(({ name }) =>
-    Array.from({ length: log.partitions(topicOf(name)) }, (_, partition) => log.end(topicOf(name), partition)),
-  );
-  return records.reduce((sum, end) => sum + end, 0) * (all.length - 1);
+/** What the topics hold for the other regions: every change goes to all but its source. */
+async function delivered({ all, carrier }: Regions): Promise<number> {
+  const changes = await Promise.all(all.map(({ name }) => carrier.changes(name)));
+  return changes.reduce((sum, count) => sum + count, 0) * (all.length - 1);
 }

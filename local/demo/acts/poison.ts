@@ -1,5 +1,5 @@
 import { formatStamp } from '@concord/conflict';
-import { changeKey, topicOf } from '@concord/events';
+import { changeKey } from '@concord/events';
 import type { Story } from '../story.ts';
 
 const POISON_AT = 0.8;
@@ -31,8 +31,8 @@ export async function poisonArrives({ regions, screen, moment }: Story): Promise
   const source = regions.all[0]?.name ?? '';
   screen.act(`Two poison records arrive on the topic of ${source}`);
   const impossible = impossibleProduct(source);
-  regions.log.append(topicOf(source), null, '{"id": 1, "name": ', Date.now());
-  regions.log.append(topicOf(source), impossible.key, impossible.value, Date.now());
+  await regions.carrier.append(source, null, '{"id": 1, "name": ');
+  await regions.carrier.append(source, impossible.key, impossible.value);
   await Promise.all(regions.links.filter(({ from }) => from === source).map(({ mapping }) => mapping.drained()));
   const accounts = await regions.accounts();
   const isParked = (reason: string): boolean => accounts.some(({ parked }) => (parked[reason] ?? 0) > 0);
