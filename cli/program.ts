@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { addConnector } from './connector.ts';
 import { addDemo } from './demo.ts';
 import { addEnroll } from './enroll.ts';
 import { withoutPasswords } from './failure.ts';
@@ -16,6 +17,7 @@ export function makeProgram(): Command {
   addPreflight(program);
   addEnroll(program);
   addStatus(program);
+  addConnector(program);
   addLocal(program);
   addDemo(program);
   return program;

@@ -4,6 +4,7 @@ import { addStampColumns, createTombstoneTable } from './columns.ts';
 import { migrate } from './migrate.ts';
 import { rowTable, schemaOf, tombstoneTable } from './names.ts';
 import { giveToOwner } from './owner.ts';
+import { mendPublication, publish } from './publish.ts';
 import { type FormerIdentities, makeIdentityFull } from './replica-identity.ts';
 import {
   type FormerIncrements,
@@ -43,6 +44,7 @@ export async function enroll(sql: Sql, options: EnrollOptions): Promise<EnrollRe
   const migrations = await migrate(sql);
   await setRegion(sql, options.region);
   await setHeartbeats(sql, options.topology);
+  await mendPublication(sql, options.lockTimeoutMs ?? LOCK_TIMEOUT_MS);
   const enrolled: string[] = [];
   const unchanged: string[] = [];
   for (const entry of options.topology.tables) {
@@ -54,6 +56,7 @@ export async function enroll(sql: Sql, options: EnrollOptions): Promise<EnrollRe
   return { migrations, enrolled, unchanged };
 }
 
+const LOCK_TIMEOUT_MS = 5000;
 const LOCK_NOT_AVAILABLE = '55P03';
 
 /** Which table an error is about, and what to do about a lock. */
@@ -88,7 +91,7 @@ async function tableNamed(db: Db, name: string): Promise<Table> {
 }
 
 async function enrollTable(tx: TransactionSql, name: string, policy: string, options: EnrollOptions): Promise<boolean> {
-  await tx.unsafe(`set local lock_timeout = ${options.lockTimeoutMs ?? 5000}`);
+  await tx.unsafe(`set local lock_timeout = ${options.lockTimeoutMs ?? LOCK_TIMEOUT_MS}`);
   const table = await tableNamed(tx, name);
   const partitions = await readPartitions(tx, table);
   const [known] = await tx<Former[]>`
@@ -194,17 +197,4 @@ async function readTypeSchemas(db: Db, table: Table): Promise<string[]> {
     [rowTable(table)],
   );
   return rows.map(({ name }) => name);
-}
-
-/** Only rows written here leave: `_local` is false for applied rows, so they are filtered inside the decoder. */
-async function publish(tx: TransactionSql, table: Table): Promise<void> {
-  for (const [schema, relation] of [
-    [table.schema, rowTable(table)],
-    [`concord_${table.schema}`, tombstoneTable(table)],
-  ] as const) {
-    const [there] = await tx<{ filter: string | null }[]>`
-      select rowfilter as filter from pg_publication_tables
-      where pubname = 'concord' and schemaname = ${schema} and tablename = ${table.table}`;
-    if (there === undefined) await tx.unsafe(`alter publication concord add table ${relation} where (_local)`);
-  }
 }

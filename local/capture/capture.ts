@@ -1,5 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
-import { connect, type DatabaseAddress, prepareSlot, slotName } from './database.ts';
+import { slotName } from '../../connector/names.ts';
+import { prepareSlot } from '../../functions/enroll/slot.ts';
+import { connect, type DatabaseAddress } from './database.ts';
 import { parseLsn } from './lsn.ts';
 import { captureProgress } from './progress.ts';
 import { openSession } from './session.ts';

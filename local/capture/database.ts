@@ -30,22 +30,3 @@ export async function primaryKeyOf(sql: postgres.Sql, relationOid: number): Prom
      order by k.position`;
   return rows.map((row) => row.name);
 }
-
-/** `slotName('eu-west-1')` is `concord_eu_west_1`: slots are named cluster-wide, in [a-z0-9_]. */
-export const slotName = (region: string): string => `concord_${region.replaceAll('-', '_')}`;
-
-/** Throws when the publication is missing, or when the slot is and must not be created. */
-export async function prepareSlot(
-  sql: postgres.Sql,
-  slot: string,
-  publication: string,
-  create: boolean,
-): Promise<void> {
-  const [found] = await sql<{ slot: boolean; publication: boolean }[]>`
-    select exists (select from pg_replication_slots where slot_name = ${slot}) as slot,
-           exists (select from pg_publication where pubname = ${publication}) as publication`;
-  if (!found?.publication) throw new Error(`publication '${publication}' does not exist: enroll the database first`);
-  if (found.slot) return;
-  if (!create) throw new Error(`replication slot '${slot}' does not exist`);
-  await sql`select pg_create_logical_replication_slot(${slot}, 'pgoutput')`;
-}

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { StartCarrier } from '../carrier/carrier.ts';
 import { removeLeftovers } from '../postgres/leftovers.ts';
 import { onCleanup } from '../process/cleanup.ts';
 import type { Regions } from '../region.ts';
@@ -11,7 +12,7 @@ import { regionsComeUp } from './acts/regions-come-up.ts';
 import { showProgress } from './progress.ts';
 import type { Screen } from './screen/screen.ts';
 import type { Story } from './story.ts';
-import type { Verdict } from './verdict.ts';
+import type { CarrierName, Verdict } from './verdict.ts';
 import { startWriters } from './writers.ts';
 
 export type DemoOptions = {
@@ -19,6 +20,10 @@ export type DemoOptions = {
   /** How long the clients write. */
   readonly seconds: number;
   readonly seed: number;
+  /** Real Kafka and Debezium carry the changes. */
+  readonly kafka: boolean;
+  /** With Kafka: TLS, and accounts with least privilege. */
+  readonly sasl: boolean;
   /** Stay up after the verdict, until a signal. */
   readonly keep: boolean;
 };
@@ -37,7 +42,22 @@ export async function runDemo(options: DemoOptions, screen: Screen): Promise<Ver
 }
 
 async function inRegions(options: DemoOptions, screen: Screen): Promise<Verdict> {
-  const regions = await regionsComeUp(options.regions, screen);
+  if (!options.kafka) return replicated(options, screen);
+  // Loaded here, so that the rest does not wait for Kafka's client.
+  const [{ kafkaComesUp }, { kafkaCarrier }] = await Promise.all([
+    import('./acts/kafka-comes-up.ts'),
+    import('../carrier/kafka.ts'),
+  ]);
+  const place = await kafkaComesUp(options, screen);
+  try {
+    return await replicated(options, screen, kafkaCarrier(place));
+  } finally {
+    await place.stop();
+  }
+}
+
+async function replicated(options: DemoOptions, screen: Screen, carrier?: StartCarrier): Promise<Verdict> {
+  const regions = await regionsComeUp(options.regions, screen, carrier);
   try {
     const verdict = await everythingHappens(regions, options, screen);
     if (options.keep) await keep(regions, screen);
@@ -48,13 +68,14 @@ async function inRegions(options: DemoOptions, screen: Screen): Promise<Verdict>
 }
 
 /** The acts while clients write, one after the other, and the verdict. */
-async function everythingHappens(regions: Regions, { seconds, seed }: DemoOptions, screen: Screen): Promise<Verdict> {
+async function everythingHappens(regions: Regions, options: DemoOptions, screen: Screen): Promise<Verdict> {
+  const { seconds, seed } = options;
   const startedAtMs = performance.now();
   const writers = startWriters(regions, seed);
   const progress = showProgress(regions, screen);
   const moment = (share: number): Promise<void> =>
     delay(Math.max(0, startedAtMs + share * seconds * 1000 - performance.now()));
-  const story: Story = { regions, writers, screen, moment };
+  const story: Story = { regions, carrier: carrierOf(options), writers, screen, moment };
   const told = tellAll(story, startedAtMs);
   told.catch(() => undefined); // when all has stalled, nobody waits for it any more
   try {
@@ -66,6 +87,11 @@ async function everythingHappens(regions: Regions, { seconds, seed }: DemoOption
     await Promise.allSettled([writers.stop(), progress.stop()]);
   }
 }
+
+const carrierOf = ({ kafka, sasl }: DemoOptions): CarrierName => {
+  if (!kafka) return 'embedded';
+  return sasl ? 'kafka-sasl' : 'kafka';
+};
 
 async function tellAll(story: Story, startedAtMs: number): Promise<Verdict> {
   everyoneWrites(story.screen);

@@ -1,10 +1,12 @@
 import type { Regions } from '../region.ts';
 import type { Screen } from './screen/screen.ts';
+import type { CarrierName } from './verdict.ts';
 import type { Writers } from './writers.ts';
 
 /** What every act of the demo has at hand. */
 export type Story = {
   readonly regions: Regions;
+  readonly carrier: CarrierName;
   readonly writers: Writers;
   readonly screen: Screen;
   /** Resolves when this share of the write phase is over, from 0 to 1; at once when it is. */

@@ -2,12 +2,18 @@ import { addTallies, balances, EMPTY_TALLY, type Tally } from '@concord/idempote
 import type { Account } from '../region/accounts.ts';
 import type { Comparison } from '../region/compare.ts';
 
+/** What carried the changes: this process, or Debezium and Kafka, open or with TLS and accounts. */
+export type CarrierName = 'embedded' | 'kafka' | 'kafka-sasl';
+
 /** What the demo found. `equal` only if all regions hold the same content and every delivered record is accounted for. */
 export type Verdict = {
   readonly verdict: 'equal' | 'diverged';
+  readonly carrier: CarrierName;
   readonly regions: number;
   /** Of one region. */
   readonly rows: number;
+  /** Changes in the topics, each counted once for every region that it is for. */
+  readonly delivered: number;
   readonly received: number;
   readonly applied: number;
   readonly superseded: number;
@@ -22,22 +28,25 @@ export type Verdict = {
 };
 
 export type Findings = {
+  readonly carrier: CarrierName;
   readonly comparison: Comparison;
   readonly accounts: readonly Account[];
-  /** Records that the logs handed to all regions together, each counted once per region. */
+  /** As in the verdict. */
   readonly delivered: number;
   readonly appliedPerSecond: number;
   readonly lagMsP50: number | undefined;
   readonly lagMsP99: number | undefined;
 };
 
-export function verdictOf({ comparison, accounts, delivered, ...speed }: Findings): Verdict {
+export function verdictOf({ carrier, comparison, accounts, delivered, ...speed }: Findings): Verdict {
   const total = accounts.map(({ tally }) => tally).reduce(addTallies, EMPTY_TALLY);
   const explanation = [...comparison.differences, ...unaccounted(total, accounts, delivered)];
   return {
     verdict: explanation.length === 0 && comparison.equal ? 'equal' : 'diverged',
+    carrier,
     regions: accounts.length,
     rows: comparison.rows,
+    delivered,
     ...total,
     ...speed,
     explanation,

@@ -2,7 +2,7 @@ import type { Batch } from './batch.ts';
 import { createDelivery, type DeliveryCounts, type DeliveryOptions } from './delivery.ts';
 import { createGate, type Gate } from './gate.ts';
 import { type BatchLimits, gatherer } from './gather.ts';
-import { loadPositions, type Positions } from './positions.ts';
+import { type Positions, positionsOf } from './positions.ts';
 import type { Source } from './source.ts';
 
 export type { FailedBatch } from './discard.ts';
@@ -126,7 +126,7 @@ export async function startMapping(options: MappingOptions): Promise<Mapping> {
   const counts: DeliveryCounts = { batches: 0, retries: 0, discardedRecords: 0, lastError: undefined };
   const gate = createGate(concurrency);
   const { trip, error } = breaker(gate, counts);
-  const positions = await loadPositions(source, gate.announce);
+  const positions = positionsOf(source, gate.announce);
   const { deliver } = createDelivery(deliveryOptions(options, positions), gate, counts);
   const polling = poll(gatherer(source, positions, gate, limits), (batch) => deliver(batch).catch(trip)).catch(trip);
 

@@ -2,8 +2,8 @@ import type { Batch } from './batch.ts';
 import type { Source } from './source.ts';
 
 /**
- * Per partition what is committed and what has been read. A partition is free when both are the same; what lies between
- * is gathered or in flight, so that no two batches of a partition are ever under way.
+ * How far each partition was read, and whether all of that is committed. Only then is it free: what lies between is gathered
+ * or in flight, so that no two batches of a partition are ever under way.
  */
 export type Positions = {
   readonly partitions: readonly number[];
@@ -18,27 +18,29 @@ export type Positions = {
   readonly covers: (ends: ReadonlyMap<number, number>) => boolean;
 };
 
-export async function loadPositions(source: Source, onCommit: () => void): Promise<Positions> {
+export function positionsOf(source: Source, onCommit: () => void): Positions {
   const partitions = source.partitions();
-  const committed = new Map<number, number>();
-  for (const partition of partitions) committed.set(partition, await source.committed(partition));
-  const read = new Map(committed);
-  const of = (offsets: ReadonlyMap<number, number>, partition: number): number => offsets.get(partition) ?? 0;
+  const read = new Map(partitions.map((partition) => [partition, source.committed(partition)]));
+  const busy = new Set<number>();
+  const next = (partition: number): number => read.get(partition) ?? 0;
 
   return {
     partitions,
-    isFree: (partition) => of(committed, partition) === of(read, partition),
-    next: (partition) => of(read, partition),
-    haveRead: (partition, nextOffset) => void read.set(partition, nextOffset),
+    isFree: (partition) => !busy.has(partition),
+    next,
+    haveRead: (partition, nextOffset) => {
+      busy.add(partition);
+      read.set(partition, nextOffset);
+    },
     commit: async (batch) => {
       for (const [partition, records] of batch) {
         const offset = (records.at(-1)?.offset ?? -1) + 1;
         await source.commit(partition, offset);
-        committed.set(partition, offset);
+        if (offset === next(partition)) busy.delete(partition);
       }
       onCommit();
     },
-    lag: () => partitions.reduce((sum, partition) => sum + source.end(partition) - of(committed, partition), 0),
-    covers: (ends) => ends.entries().every(([partition, end]) => of(committed, partition) >= end),
+    lag: () => partitions.reduce((sum, partition) => sum + source.end(partition) - source.committed(partition), 0),
+    covers: (ends) => ends.entries().every(([partition, end]) => source.committed(partition) >= end),
   };
 }

@@ -11,8 +11,8 @@ export type SourceRecord = {
 export type Source = {
   readonly topic: string;
   readonly partitions: () => readonly number[];
-  /** The offset of the next record that the group has to handle. */
-  readonly committed: (partition: number) => number | Promise<number>;
+  /** The offset of the next record that the group has to handle; it goes back when the topic has begun anew. */
+  readonly committed: (partition: number) => number;
   readonly commit: (partition: number, offset: number) => void | Promise<void>;
   /** The offset behind the newest record known. */
   readonly end: (partition: number) => number;

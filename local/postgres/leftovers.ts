@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { runningPid } from '../process/pid-file.ts';
 import { isAlive, processEntry } from '../process/process-table.ts';
 import { isOwnUid, type Owner, parseOwner, removeForeignRunDirectory } from '../process/run-directory.ts';
 import { temporaryDirectory } from '../process/server-user.ts';
@@ -10,7 +11,7 @@ import { signal } from './server.ts';
 const STOP_LIMIT_MS = 10_000;
 const POLL_MS = 10;
 
-/** A run directory whose owner ended without cleaning up, and the servers that still run in it. */
+/** A run directory whose owner ended without cleaning up, and the PostgreSQL servers that still run in it. */
 export interface Leftover {
   readonly directory: string;
   readonly ownerPid: number;
@@ -50,15 +51,23 @@ function isStillOwned({ pid, startedAt }: Owner): boolean {
   return startedAt === '' || now === undefined || now === startedAt;
 }
 
-function postmastersIn(directory: string): PostmasterFile[] {
-  return readdirSync(directory, { withFileTypes: true })
+const foldersIn = (directory: string): string[] =>
+  readdirSync(directory, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
-    .flatMap((entry) => runningPostmaster(join(directory, entry.name)) ?? []);
-}
+    .map(({ name }) => join(directory, name));
+
+const postmastersIn = (directory: string): PostmasterFile[] =>
+  foldersIn(directory).flatMap((folder) => runningPostmaster(folder) ?? []);
+
+/** Kafka and Connect, by their pid files. Where no command line can be read, a pid may have become somebody else's. */
+const programsIn = (directory: string): number[] =>
+  foldersIn(directory)
+    .flatMap((folder) => runningPid(folder) ?? [])
+    .filter((pid) => processEntry(pid) !== null);
 
 async function remove(leftover: Leftover): Promise<Removal> {
   try {
-    await Promise.all(leftover.postmasters.map(stop));
+    await Promise.all([...leftover.postmasters.map(stop), ...programsIn(leftover.directory).map(kill)]);
     await removeForeignRunDirectory(leftover.directory);
     return { leftover, problem: null };
   } catch (error) {
@@ -66,11 +75,20 @@ async function remove(leftover: Leftover): Promise<Removal> {
   }
 }
 
-async function stop({ pid, dataDir }: PostmasterFile): Promise<void> {
-  const deadline = performance.now() + STOP_LIMIT_MS;
+function stop({ pid, dataDir }: PostmasterFile): Promise<void> {
   signal(pid, 'SIGQUIT');
-  while (runningPostmaster(dataDir)?.pid === pid) {
-    if (performance.now() > deadline) throw new Error(`PostgreSQL ${pid} on ${dataDir} does not stop`);
+  return ended(() => runningPostmaster(dataDir)?.pid === pid, `PostgreSQL ${pid} on ${dataDir}`);
+}
+
+function kill(pid: number): Promise<void> {
+  signal(pid, 'SIGKILL');
+  return ended(() => isAlive(pid), `process ${pid}`);
+}
+
+async function ended(isRunning: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + STOP_LIMIT_MS;
+  while (isRunning()) {
+    if (performance.now() > deadline) throw new Error(`${what} does not stop`);
     await delay(POLL_MS);
   }
 }

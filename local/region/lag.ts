@@ -38,14 +38,17 @@ export function lagHistogram(): LagHistogram {
 }
 
 const FIELD = '"__source_ts_us":';
-/** 72 base64 characters are 54 bytes: the field, sixteen digits and the closing brace are 33. */
-const TAIL = 72;
+/** The field, sixteen digits and the closing brace are 33 bytes. */
+const TAIL_BYTES = 54;
 
 /** When the change was committed at its source, µs since 1970, from the end of a record's value; undefined in a poison record. */
-export function committedUs(base64: string | null | undefined): number | undefined {
-  if (!base64) return undefined;
-  const tail = Buffer.from(base64.slice(Math.max(0, base64.length - TAIL)), 'base64').toString('latin1');
+export function committedUs(value: Buffer | null): number | undefined {
+  const tail = value?.subarray(-TAIL_BYTES).toString('latin1') ?? '';
   const at = tail.lastIndexOf(FIELD);
   const committed = at < 0 ? Number.NaN : Number.parseInt(tail.slice(at + FIELD.length), 10);
   return Number.isNaN(committed) ? undefined : committed;
 }
+
+/** The same from a value in base64. */
+export const committedUsOf = (base64: string | null | undefined): number | undefined =>
+  base64 ? committedUs(Buffer.from(base64.slice(-(TAIL_BYTES / 3) * 4), 'base64')) : undefined;

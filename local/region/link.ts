@@ -4,7 +4,7 @@ import type { Carrier } from '../carrier/carrier.ts';
 import type { Environment } from '../mapping/environment.ts';
 import { type Mapping, startMapping } from '../mapping/event-source-mapping.ts';
 import { type ApplyEnvironmentOptions, applyEnvironment } from './apply-environment.ts';
-import { committedUs } from './lag.ts';
+import { committedUsOf } from './lag.ts';
 
 /** The way of one region's changes into another: an event source mapping and the function it invokes. */
 export type Link = {
@@ -75,7 +75,7 @@ export async function startLink(options: LinkOptions): Promise<Link> {
 /** What was written while the link was cut says how long the cut was, not how quick replication is: it is left out. */
 function countLags(event: KafkaEvent, appliedAtMs: number, countFromUs: number, addLag: LinkOptions['addLag']): void {
   for (const record of recordsOf(event)) {
-    const us = isHeartbeat(record) ? undefined : committedUs(record.value);
+    const us = isHeartbeat(record) ? undefined : committedUsOf(record.value);
     if (us !== undefined && us >= countFromUs) addLag(appliedAtMs - us / 1000);
   }
 }

@@ -24,7 +24,15 @@ const PLACES: readonly Place[] = [
   {
     name: 'cli',
     folder: 'cli/',
-    mayImport: ['functions/*', 'local', 'events', '@concord/conflict', '@concord/runtime', '@concord/idempotency'],
+    mayImport: [
+      'functions/*',
+      'connector',
+      'local',
+      'events',
+      '@concord/conflict',
+      '@concord/runtime',
+      '@concord/idempotency',
+    ],
   },
   {
     name: 'local',

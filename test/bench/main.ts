@@ -3,14 +3,16 @@ import { startCluster } from '../../local/postgres/cluster.ts';
 import { benchApply } from './apply.ts';
 import { describeMachine } from './machine.ts';
 import type { Part } from './part.ts';
+import { benchPath } from './path.ts';
 import { withDatabase } from './users-table.ts';
 import { benchWrites } from './writes.ts';
 
 const PARTS: Readonly<Record<string, (part: Part) => Promise<Record<string, number>>>> = {
   apply: benchApply,
   writes: benchWrites,
+  path: benchPath,
 };
-const USAGE = 'node test/bench/main.ts [apply|writes ...] [--json] [--rows N] [--seconds S]';
+const USAGE = 'node test/bench/main.ts [apply|writes|path ...] [--json] [--rows N] [--seconds S]';
 
 /*
  * `npm run bench`: Concord beside what PostgreSQL does without it, in one run on one machine, so that the ratios mean

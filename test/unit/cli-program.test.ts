@@ -27,15 +27,20 @@ describe('help', () => {
   test('names every command and exits with 0', () => {
     const { code, out, err } = concord('--help');
     assert.deepEqual([code, err], [0, '']);
-    for (const name of ['preflight', 'enroll', 'status']) assert.match(out, new RegExp(`^  ${name} `, 'm'));
+    for (const name of ['preflight', 'enroll', 'status', 'connector'])
+      assert.match(out, new RegExp(`^  ${name} `, 'm'));
   });
   for (const [name, options] of [
     ['preflight', ['--region', '--url', '--topology', '--json']],
     ['enroll', ['--region', '--url', '--other', '--topology', '--lock-timeout', '--unenroll', '--json']],
     ['status', ['--url', '--json']],
+    ['connector', ['settings', 'register', 'check']],
+    ['connector settings', ['--region', '--database', '--password', '--root-cert', '--topology', '--json']],
+    ['connector register', ['--region', '--connect', '--database', '--replace', '--topology', '--json']],
+    ['connector check', ['--region', '--connect', '--database', '--kafka', '--topology', '--json']],
   ] as const)
     test(`of ${name} lists its options and an example`, () => {
-      const { code, out } = concord(name, '--help');
+      const { code, out } = concord(...name.split(' '), '--help');
       assert.equal(code, 0);
       for (const option of options) assert.ok(out.includes(option), option);
       assert.match(out, new RegExp(`Examples?:\\n  concord ${name} `));
@@ -89,6 +94,81 @@ describe('bad usage exits with 2 and says what to do', () => {
       assert.equal(code, 2, value);
       assert.match(err, /is not a number of milliseconds/);
     }
+  });
+});
+
+describe('concord connector', () => {
+  const path = fileWith(
+    'two.json',
+    JSON.stringify({ version: 1, hub: 'eu', regions: ['eu', 'us'].map((name, slot) => ({ name, slot })), tables: [] }),
+  );
+  const of = (name: string, ...args: string[]): ReturnType<typeof concord> =>
+    concord('connector', name, '--topology', path, ...args);
+  const settingsOf = (...args: string[]): Record<string, string> => {
+    const { code, out, err } = of('settings', '--json', ...args);
+    assert.deepEqual([code, err], [0, '']);
+    return JSON.parse(out);
+  };
+
+  test('settings: as lines, and of the database of the URL', () => {
+    const { code, out } = of('settings', '--region', 'eu');
+    assert.equal(code, 0);
+    assert.match(out, /^setting +value\nconnector\.class +io\.debezium/);
+    const url = 'postgresql://cap%40ture:hun%2Fter2@db.example/my%20app?sslmode=require';
+    const settings = settingsOf('--region', 'us', '--database', url);
+    const database = Object.entries(settings).filter(([setting]) => setting.startsWith('database.'));
+    assert.deepEqual(Object.fromEntries(database), {
+      'database.hostname': 'db.example',
+      'database.port': '5432',
+      'database.dbname': 'my app',
+      'database.user': 'cap@ture',
+      'database.password': '***',
+      'database.sslmode': 'require',
+    });
+    assert.equal(settings['slot.name'], 'concord_us');
+  });
+  test('settings: certificates verify the database', () => {
+    const settings = settingsOf(
+      '--region',
+      'us',
+      '--database',
+      `${DEAD}?sslmode=verify-full`,
+      '--root-cert',
+      '/ca.pem',
+    );
+    assert.deepEqual([settings['database.sslmode'], settings['database.sslrootcert']], ['verify-full', '/ca.pem']);
+  });
+  const bad: [name: string, args: string[], says: RegExp][] = [
+    ['another region', ['settings', '--region', 'mars'], /'mars' is not in the topology\nhint: one of eu, us/],
+    [
+      'another database',
+      ['settings', '--region', 'eu', '--database', 'mysql://a:hunter2@h/d'],
+      /not one of PostgreSQL/,
+    ],
+    ['no URL', ['settings', '--region', 'eu', '--database', 'a:hunter2@h'], /not one of PostgreSQL/],
+    [
+      'no certificates',
+      ['settings', '--region', 'eu', '--database', `${DEAD}?sslmode=verify-full`],
+      /verifies nothing/,
+    ],
+    ['no database', ['register', '--region', 'eu', '--connect', 'http://h'], /'--database <url>' not specified/],
+    [
+      'another Connect',
+      ['check', '--region', 'eu', '--connect', 'h:8083', '--database', DEAD],
+      /not one of a Connect worker/,
+    ],
+  ];
+  for (const [name, [command = '', ...args], says] of bad)
+    test(`${name} exits with 2`, () => {
+      const { code, out, err } = of(command, ...args);
+      assert.deepEqual([code, out], [2, '']);
+      assert.match(err, says);
+      assert.ok(!err.includes('hunter2'));
+    });
+  test('a worker that is away exits with 1 and a hint', () => {
+    const { code, out, err } = of('check', '--region', 'eu', '--connect', 'http://127.0.0.1:1', '--database', DEAD);
+    assert.deepEqual([code, out], [1, '']);
+    assert.match(err, /no answer from Connect at http:\/\/127\.0\.0\.1:1: .*\nhint: is the worker up/);
   });
 });
 

@@ -48,6 +48,7 @@ describe('random numbers', () => {
 describe('the verdict', () => {
   const tally = { received: 5, applied: 3, superseded: 1, held: 0, parked: 1, conflicts: 2 };
   const good: Findings = {
+    carrier: 'embedded',
     comparison: { equal: true, tables: [], rows: 7, differences: [] },
     accounts: [
       { tally, parked: { not_json: 1 }, unsettled: 0 },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isRegionName } from '@concord/events';
 import { formatMs } from '../../local/region/activity-text.ts';
-import { committedUs, lagHistogram } from '../../local/region/lag.ts';
+import { committedUsOf, lagHistogram } from '../../local/region/lag.ts';
 import { MAX_REGIONS, regionNames } from '../../local/region/names.ts';
 import { localTopology, topologyJson } from '../../local/region/topology.ts';
 
@@ -53,10 +53,10 @@ describe('lag', () => {
     const base64 = (text: string): string => Buffer.from(text).toString('base64');
     for (let padding = 0; padding < 8; padding++) {
       const value = `{"a":"${'x'.repeat(padding)}","__lsn":1,"__txId":2,"__source_ts_us":1795243754332068}`;
-      assert.equal(committedUs(base64(value)), 1795243754332068);
+      assert.equal(committedUsOf(base64(value)), 1795243754332068);
     }
     for (const poison of [undefined, null, '', base64('{'), base64('{"__source_ts_us":'), base64('ÿ'.repeat(50))])
-      assert.equal(committedUs(poison), undefined);
+      assert.equal(committedUsOf(poison), undefined);
   });
 });
 

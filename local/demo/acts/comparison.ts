@@ -3,7 +3,7 @@ import type { Story } from '../story.ts';
 import { type Verdict, verdictOf } from '../verdict.ts';
 
 /** The clients stop, the logs drain, and every region is compared with every other by the hash of all it holds. */
-export async function allIsCompared({ regions, writers, screen }: Story, startedAtMs: number): Promise<Verdict> {
+export async function allIsCompared({ regions, carrier, writers, screen }: Story, startedAtMs: number): Promise<Verdict> {
   screen.act('The clients stop, the logs drain, and all regions are compared');
   await writers.stop();
   await regions.drained();
@@ -15,7 +15,7 @@ export async function allIsCompared({ regions, writers, screen }: Story, started
     'hashes of every column of every row and tombstone, stamps included, by queries that share no code with Concord',
   );
   return verdictOf({
-    ...{ comparison, accounts, delivered: await delivered(regions) },
+    ...{ carrier, comparison, accounts, delivered: await delivered(regions) },
     appliedPerSecond: Math.round(applied / seconds),
     lagMsP50: tenths(regions.lag.percentile(0.5)),
     lagMsP99: tenths(regions.lag.percentile(0.99)),

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { StartCarrier } from '../../carrier/carrier.ts';
 import { regionNames } from '../../region/names.ts';
 import { makeTemplate } from '../../region/template.ts';
 import { type Regions, startRegions } from '../../region.ts';
@@ -15,7 +16,7 @@ export const TABLES = ['public.users', 'public.products', 'public.orders'];
 const WINDOW_MS_PER_LINK = 2;
 
 /** One PostgreSQL per region with the schema of a shop, enrolled and replicating. */
-export async function regionsComeUp(count: number, screen: Screen): Promise<Regions> {
+export async function regionsComeUp(count: number, screen: Screen, carrier?: StartCarrier): Promise<Regions> {
   const startedAtMs = performance.now();
   const names = regionNames(count);
   screen.act(`${count} regions come up, each with a PostgreSQL of its own`);
@@ -30,6 +31,7 @@ export async function regionsComeUp(count: number, screen: Screen): Promise<Regi
     regions: names,
     template,
     tables: TABLES,
+    ...(carrier && { carrier }),
     batchWindowMs: WINDOW_MS_PER_LINK * count * (count - 1),
     place: (into, from) => (isFragile(into, from) ? 'child' : 'process'),
     onWarning: (message) => screen.say(message),

@@ -1,0 +1,73 @@
+import { randomBytes } from 'node:crypto';
+import { type Account, type Broker, startBroker } from '../kafka/broker.ts';
+import { kafkaClient } from '../kafka/client.ts';
+import { startConnect } from '../kafka/connect.ts';
+import { kafkaSoftware } from '../kafka/software.ts';
+import { accessRules, applyUser, captureUser } from './access.ts';
+import type { KafkaPlace } from './kafka.ts';
+
+export type KafkaPlaceOptions = {
+  readonly regions: readonly string[];
+  /** TLS, and an account with least privilege for each connector and each apply function. */
+  readonly secure: boolean;
+  /** Told of what takes longer than people expect, a line each. */
+  readonly onProgress: (line: string) => void;
+  readonly onWarning: (message: string) => void;
+};
+
+/** Starts a broker and a Connect worker; the first time ever Maven fetches them. `stop` ends both and deletes their data. */
+export async function startKafkaPlace(options: KafkaPlaceOptions): Promise<KafkaPlace & { stop: () => Promise<void> }> {
+  const software = await kafkaSoftware({ onProgress: options.onProgress });
+  const accounts = options.secure ? accountsOf(options.regions) : [];
+  const broker = await startBroker({ software, accounts });
+  try {
+    const place = options.secure ? await securePlace(broker, accounts, options) : plainPlace(broker, options);
+    const connect = await startConnect({ software, broker });
+    return {
+      ...place,
+      connectUrl: connect.url,
+      stop: async () => {
+        await connect.stop();
+        await broker.stop();
+      },
+    };
+  } catch (error) {
+    await broker.stop();
+    throw error;
+  }
+}
+
+const accountsOf = (regions: readonly string[]): Account[] =>
+  regions
+    .flatMap((region) => [captureUser(region), applyUser(region)])
+    .map((name) => ({ name, password: randomBytes(18).toString('base64url') }));
+
+type Clients = Omit<KafkaPlace, 'connectUrl'>;
+
+function plainPlace({ bootstrap }: Broker, { onWarning }: KafkaPlaceOptions): Clients {
+  const client = kafkaClient({ bootstrap, onWarning });
+  return { admin: client, clientOf: () => client, captureAccess: () => undefined };
+}
+
+async function securePlace(broker: Broker, accounts: readonly Account[], options: KafkaPlaceOptions): Promise<Clients> {
+  const { bootstrap, caPem, caFile } = broker.secure;
+  const login = (name: string): Account => {
+    const account = accounts.find((candidate) => candidate.name === name);
+    if (account === undefined) throw new Error(`no account '${name}'`);
+    return account;
+  };
+  const admin = kafkaClient({ bootstrap: broker.bootstrap, onWarning: options.onWarning });
+  const rules = admin.admin();
+  await rules.connect();
+  await rules.createAcls({ acl: accessRules(options.regions) });
+  await rules.disconnect();
+  return {
+    admin,
+    clientOf: (region) =>
+      kafkaClient({ bootstrap, onWarning: options.onWarning, secure: { caPem, ...login(applyUser(region)) } }),
+    captureAccess: (region) => {
+      const { name, password } = login(captureUser(region));
+      return { user: name, password, rootCertFile: caFile, bootstrap };
+    },
+  };
+}

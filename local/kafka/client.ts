@@ -1,0 +1,33 @@
+import { Kafka, logLevel } from 'kafkajs';
+
+/** A SCRAM-SHA-512 account of the broker. */
+export type Account = { readonly name: string; readonly password: string };
+
+export type ClientOptions = {
+  /** `host:port` of a listener. */
+  readonly bootstrap: string;
+  /** For the SASL_SSL listener; absent for the plain one. */
+  readonly secure?: Account & { readonly caPem: string };
+  /** Told of what the client meets and mends by itself. */
+  readonly onWarning?: (message: string) => void;
+  /** Default 5, with back-off from 100 ms to 2 s. */
+  readonly retries?: number;
+};
+
+/** A kafkajs client that logs nothing by itself. */
+export const kafkaClient = ({ bootstrap, secure, onWarning, retries = 5 }: ClientOptions): Kafka =>
+  new Kafka({
+    clientId: 'concord',
+    brokers: [bootstrap],
+    retry: { initialRetryTime: 100, maxRetryTime: 2000, retries },
+    connectionTimeout: 3000,
+    logLevel: logLevel.WARN,
+    logCreator:
+      () =>
+      ({ namespace, log }) =>
+        onWarning?.(`kafka ${namespace}: ${log.message}${log.error === undefined ? '' : `: ${log.error}`}`),
+    ...(secure && {
+      ssl: { ca: [secure.caPem] },
+      sasl: { mechanism: 'scram-sha-512', username: secure.name, password: secure.password },
+    }),
+  });
