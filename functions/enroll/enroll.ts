@@ -16,7 +16,7 @@ import {
   serialName,
 } from './sequences.ts';
 import { alignTombstoneKey } from './tombstone-key.ts';
-import { buryFunction, checkFunction, stampFunction, triggerStatements } from './triggers.ts';
+import { buryFunction, checkFunction, readIntervalColumns, stampFunction, triggerStatements } from './triggers.ts';
 
 export type EnrollOptions = {
   readonly topology: Topology;
@@ -103,7 +103,7 @@ async function enrollTable(tx: TransactionSql, name: string, policy: string, opt
   await remember(tx, name, policy, { identities, sequences });
   const stamped = await tableNamed(tx, name);
   for (const statement of [
-    stampFunction(stamped),
+    stampFunction(stamped, await readIntervalColumns(tx, stamped)),
     buryFunction(stamped),
     checkFunction(stamped),
     ...triggerStatements(stamped, partitions),

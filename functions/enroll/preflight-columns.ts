@@ -3,6 +3,7 @@ import { type Column, type Db, type Table, unquoted } from '@concord/runtime';
 import { STAMP_COLUMN_NAMES } from './columns.ts';
 import { rowTable } from './names.ts';
 import type { Finding } from './preflight.ts';
+import { checkConnector } from './preflight-connector.ts';
 import { readSerialColumns } from './sequences.ts';
 
 /** Types whose input function refuses every text; a value of theirs cannot be written back. */
@@ -25,7 +26,12 @@ const MAX_IDS: Readonly<Record<string, number>> = { smallint: 32_767, integer: 2
 export async function checkColumns(db: Db, table: Table, topology: Topology): Promise<Finding[]> {
   const enrolled = await isEnrolled(db, table);
   const found = table.columns.flatMap((column) => checkColumn(table, column, enrolled));
-  return [...found, ...(await checkVirtual(db, table)), ...(await checkSerials(db, table, topology))];
+  return [
+    ...found,
+    ...(await checkVirtual(db, table)),
+    ...(await checkConnector(db, table)),
+    ...(await checkSerials(db, table, topology)),
+  ];
 }
 
 function checkColumn(table: Table, column: Column, enrolled: boolean): Finding[] {

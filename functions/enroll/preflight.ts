@@ -1,6 +1,7 @@
 import type { Topology } from '@concord/events';
 import { type Db, readTables, type Table } from '@concord/runtime';
 import { checkColumns } from './preflight-columns.ts';
+import { checkOtherTables } from './preflight-connector.ts';
 import { checkRelation } from './preflight-relation.ts';
 import { checkServer } from './preflight-server.ts';
 
@@ -22,7 +23,7 @@ export type PreflightReport = { readonly ok: boolean; readonly findings: readonl
 export async function preflight(db: Db, topology: Topology, region: string): Promise<PreflightReport> {
   const names = topology.tables.map((table) => table.name);
   const tables = await readTables(db, names);
-  const findings = await checkServer(db, topology, region);
+  const findings = [...(await checkServer(db, topology, region)), ...(await checkOtherTables(db, names))];
   for (const name of names) {
     const table = tables.get(name);
     findings.push(...(table === undefined ? await missing(db, name) : await checkTable(db, table, topology)));

@@ -1,4 +1,4 @@
-import { ident, literal, sameKey, type Table, unquoted } from '@concord/runtime';
+import { type Db, ident, literal, sameKey, type Table } from '@concord/runtime';
 import { functionName, rowTable, TRIGGERS, tombstoneTable } from './names.ts';
 
 /*
@@ -26,21 +26,37 @@ const micros = (stamp: string): string =>
 const keyList = (table: Table, alias?: string): string =>
   table.key.map(({ name }) => (alias === undefined ? ident(name) : `${alias}.${ident(name)}`)).join(', ');
 
+const INTERVAL_COLUMNS = /* sql */ `
+with recursive base as (
+  select attname as name, atttypid as type from pg_attribute where attrelid = $1::text::regclass and attnum > 0 and not attisdropped
+  union all select b.name, t.typbasetype from base b join pg_type t on t.oid = b.type where t.typtype = 'd')
+select name from base where type = 'interval'::regtype order by 1`;
+
+/** Columns of type interval, also behind domains. Not arrays and composites: Debezium leaves their text alone. */
+export async function readIntervalColumns(db: Db, table: Table): Promise<string[]> {
+  return (await db.unsafe<{ name: string }[]>(INTERVAL_COLUMNS, [rowTable(table)])).map(({ name }) => name);
+}
+
+/** What an interval that cannot travel prints, in any style, and little else does: so that most rows are not parsed. */
+const SUSPECT = `'infinity|[0-9]{10}( hour|[:H])'`;
+
 /**
- * Refuses what cannot travel: Debezium loses an infinite interval. A look-up by name survives a dropped column; only a row that
- * holds the word is looked at, because jsonb refuses some values of json (0x00).
+ * Refuses what cannot travel: Debezium makes an infinite interval an empty one, and hours beyond 32 bits stop it for ever. A
+ * look-up by name survives a dropped column; only a suspect row is taken apart, because that fails for some values of json (0x00).
  */
-const refuseInfiniteIntervals = (table: Table): string =>
-  table.columns
-    .filter(({ type }) => /^pg_catalog\._?interval$/.test(unquoted(type)))
-    .map(
-      ({ name }) => `
-  if pg_catalog.row_to_json(new)::pg_catalog.text operator(pg_catalog.~~) '%infinity%' then
-    if (pg_catalog.to_jsonb(new) operator(pg_catalog.->) ${literal(name)})::pg_catalog.text operator(pg_catalog.~~) '%infinity%' then
+const refuseIntervals = (columns: readonly string[]): string =>
+  columns
+    .map((name) => {
+      const text = `(pg_catalog.to_jsonb(new) operator(pg_catalog.->>) ${literal(name)})`;
+      return `
+  if pg_catalog.row_to_json(new)::pg_catalog.text operator(pg_catalog.~) ${SUSPECT} then
+    if ${text} operator(pg_catalog.~~) '%infinity%' then
       raise exception 'concord: column % holds an infinite interval, which cannot travel', ${literal(name)} using errcode = 'datetime_field_overflow';
+    elsif pg_catalog.abs(pg_catalog.extract('hour', ${text}::pg_catalog.interval)) operator(pg_catalog.>) 2147483647 then
+      raise exception 'concord: column % holds an interval of more than 2147483647 hours, which cannot travel', ${literal(name)} using errcode = 'datetime_field_overflow';
     end if;
-  end if;`,
-    )
+  end if;`;
+    })
     .join('');
 
 /**
@@ -63,7 +79,7 @@ const keepGenerated = (table: Table): string =>
  * BEFORE INSERT OR UPDATE: makes the version of a local write (`nextVersion` of layers/conflict in SQL). The order matters
  * for the fences: transaction id, tombstone, clock. A no-op update keeps its version, or it would beat a concurrent change.
  */
-export const stampFunction = (table: Table): string => /* sql */ `
+export const stampFunction = (table: Table, intervals: readonly string[]): string => /* sql */ `
 create or replace function ${functionName(table, 'stamp')}() ${HEAD} ${dollarQuoted(`
 declare
   xid pg_catalog.int8 := pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8;
@@ -75,7 +91,7 @@ declare
   writes pg_catalog.int8 := 0;
   parent pg_catalog.timestamptz;
   vector pg_catalog.jsonb := '{}';
-begin${refuseInfiniteIntervals(table)}
+begin${refuseIntervals(intervals)}
   if tg_op operator(pg_catalog.=) 'UPDATE' then
     parent := old._last_updated;
     writes := old._version;

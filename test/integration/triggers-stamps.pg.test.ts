@@ -211,18 +211,40 @@ for (const version of ['15', '18'] as const)
       assert.deepEqual(made, { id: 4242, n: 4, other: 77, g_text: 'far!', g_numeric: '6.00' });
     });
 
-    test('an infinite interval is refused, also in an array', { skip: version === '15' }, async () => {
+    test('an infinite interval is refused, also in a domain; in an array it travels', {
+      skip: version === '15',
+    }, async () => {
       for (const value of [`'infinity'`, `'-infinity'`])
         assert.equal(await outcomeOf(app.run(`insert into kinds (iv) values (${value})`)), '22008');
-      await us.sql.unsafe(`alter table kinds add ivs interval[]`);
+      await us.sql.unsafe(`create domain pause as interval; create domain break as pause;
+        alter table kinds add ivs interval[], add paused break`);
       await us.enroll();
-      assert.equal(
-        await outcomeOf(app.run(`insert into kinds (ivs) values (array['1 day', 'infinity']::interval[])`)),
-        '22008',
+      assert.equal(await outcomeOf(app.run(`insert into kinds (paused) values ('-infinity')`)), '22008');
+      await app.run(
+        `insert into kinds (iv, ivs, paused, big) values ('1 day', '{1 day,infinity}', '1 day', 'infinity')`,
       );
-      await app.run(`insert into kinds (iv, ivs, big) values ('1 day', array['1 day'::interval], 'infinity')`);
       const key = (await us.sql`select max(id) as id from kinds`)[0]?.id;
       assert.equal(await outcomeOf(app.run(`update kinds set iv = 'infinity' where id = ${key}`)), '22008');
+    });
+
+    test('an interval of more hours than 32 bits hold is refused, however the session prints it', async () => {
+      for (const style of ['postgres', 'postgres_verbose', 'sql_standard', 'iso_8601']) {
+        await app.run(`set intervalstyle = ${style}`);
+        for (const value of ['2147483648:00:00', '-2147483648:00:00', '1 year -2 days 2562047788:00:54.775807'])
+          assert.equal(
+            await outcomeOf(app.run(`insert into kinds (iv) values ('${value}')`)),
+            '22008',
+            `${style} ${value}`,
+          );
+        for (const value of ['2147483647:59:59.999999', '-2147483647:59:59.999999', '178000000 years'])
+          assert.equal(
+            await outcomeOf(app.run(`insert into kinds (iv) values ('${value}')`)),
+            'ok',
+            `${style} ${value}`,
+          );
+      }
+      await app.run('reset intervalstyle');
+      assert.equal(await outcomeOf(app.run(`insert into kinds (iv, big) values ('1 day', '2562047788:00:54')`)), 'ok');
     });
 
     for (const [what, json] of [

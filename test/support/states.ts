@@ -1,5 +1,5 @@
 import { compare, parseStamp, parseVector, type Vector } from '@concord/conflict';
-import { type ChangeEvent, type KafkaRecord, tableOf } from '@concord/events';
+import { type ChangeEvent, type KafkaRecord, STAMP_COLUMNS, tableOf } from '@concord/events';
 import { ident, readTables, type Sql } from '@concord/runtime';
 import { printed } from './printed.ts';
 
@@ -62,9 +62,12 @@ export async function readVersions(sql: Sql, keys: Keys): Promise<Held[]> {
     const columns = found.columns
       .filter((column) => !column.generated && column.name !== '_local')
       .map(({ name }) => name);
-    const stamps = columns.filter((name) => name.startsWith('_'));
     const rows = await readTexts(sql, found.schema, found.table, columns);
-    const tombstones = await readTexts(sql, `concord_${found.schema}`, found.table, [...key, 'image', ...stamps]);
+    const tombstones = await readTexts(sql, `concord_${found.schema}`, found.table, [
+      ...key,
+      'image',
+      ...STAMP_COLUMNS,
+    ]);
     versions.push(...rows.map((texts) => held(table, 'row', key, texts)));
     versions.push(...tombstones.map((texts) => held(table, 'tombstone', key, texts)));
   }

@@ -1,21 +1,3 @@
-/** Extensions and types of the users' own that a table may have columns of. */
-export const TYPES_SCHEMA = /* sql */ `
-create extension hstore; create extension citext; create extension ltree;
-create type mood as enum ('happy', 'so so', 'sad');
-create type comp as (a int, b text, c numeric);
-create type nested as (one comp, many comp[], mood mood);
-create domain posint as int check (value > 0);
-create domain email as citext check (value ~ '@');
-create domain price as numeric(10,2);
-create domain instant as timestamptz;
-create domain mooddomain as mood;
-create domain ints as int[];
-create domain flag as boolean;
-create domain padded as char(4);
-create domain compd as comp;
-create type floatrange as range (subtype = float8);
-create type textrange as range (subtype = text, collation = "C");`;
-
 /** Values of every type as PostgreSQL reads them, by the type's name. */
 export const TYPE_VALUES: Readonly<Record<string, readonly string[]>> = {
   bool: ['true', 'false'],
@@ -40,6 +22,7 @@ export const TYPE_VALUES: Readonly<Record<string, readonly string[]>> = {
   ],
   numeric: [
     '1.50',
+    `${'9'.repeat(300)}.${'9'.repeat(300)}`,
     'NaN',
     'Infinity',
     '-Infinity',
@@ -80,7 +63,9 @@ export const TYPE_VALUES: Readonly<Record<string, readonly string[]>> = {
     'infinity',
     '-infinity',
     '4713-01-01 BC',
+    '4714-11-24 BC',
     '5874897-12-31',
+    '1500-02-28',
     '0001-01-01',
     '0044-03-15 BC',
     '1582-10-10',
@@ -97,6 +82,8 @@ export const TYPE_VALUES: Readonly<Record<string, readonly string[]>> = {
     'infinity',
     '-infinity',
     '4713-01-01 00:00:00 BC',
+    '4714-11-24 00:00:00 BC',
+    '2024-06-01 00:00:00',
     '294276-12-31 23:59:59.999999',
     '0001-01-01 00:00:00',
     '0044-03-15 12:00:00 BC',
@@ -113,6 +100,8 @@ export const TYPE_VALUES: Readonly<Record<string, readonly string[]>> = {
     'infinity',
     '-infinity',
     '4713-01-02 00:00:00+00 BC',
+    '4714-11-24 00:00:00+00 BC',
+    '2024-06-01 00:00:00+00',
     '294276-12-31 23:59:59.999999+00',
     '0001-01-01 00:00:00+00',
     '0044-03-15 12:00:00+00 BC',
@@ -134,6 +123,12 @@ export const TYPE_VALUES: Readonly<Record<string, readonly string[]>> = {
     '100:00:00',
     '00:00:00.1',
     '-00:00:01.5',
+    '-178000000 years',
+    '1 mon -1 days',
+    '2147483647:59:59.999999',
+    '2147483647 days',
+    '0.000001 s',
+    '-0.1 s ago',
   ],
   'interval(0)': ['1 day 00:00:01'],
   'interval year to month': ['1 year 2 mons'],
@@ -262,7 +257,7 @@ export const TYPE_VALUES: Readonly<Record<string, readonly string[]>> = {
   path: ['((0,0),(1,1),(2,0))', '[(0,0),(1,1)]'],
   polygon: ['((0,0),(1,1),(2,0))'],
   circle: ['<(1,2),3.5>'],
-  hstore: ['"a"=>"1", "b"=>NULL, ""=>"q\\"\\\\,=>"', ''],
+  hstore: ['"a"=>"1", "b"=>NULL, ""=>"q\\"\\\\,=>"', '', '"NULL"=>"NULL", "é😀"=>"nl\n"'],
   citext: ['MiXed', 'é😀'],
   ltree: ['Top.Science', ''],
   lquery: ['*.a'],
@@ -289,41 +284,49 @@ export const TYPE_VALUES: Readonly<Record<string, readonly string[]>> = {
   regconfig: ['english'],
   regdictionary: ['simple'],
   regcollation: ['"C"'],
-};
-
-/** Keys of types whose values can be spelled in several ways: two spellings of one value, then a value that differs. */
-export const KEY_VALUES: Readonly<Record<string, readonly [one: string, same: string, other: string]>> = {
-  float8: ['0', '-0', 'NaN'],
-  numeric: ['1.5', '1.50', '15'],
-  'numeric(10,2)': ['1.5', '1.50', '2'],
-  money: ['$1.00', '1', '2'],
-  'char(4)': ['ab', 'ab  ', 'b'],
-  citext: ['aB', 'Ab', 'c'],
-  bytea: ['\\x00ff', '\\000\\377', '\\x'],
-  date: ['infinity', 'infinity', '0044-03-15 BC'],
-  timetz: ['12:00+00', '12:00:00+00', '13:00+01'],
-  timestamptz: ['2024-01-01 00:00+00', '2024-01-01 02:00+02', 'infinity'],
-  interval: ['1 mon', '30 days', '1 day'],
-  uuid: [
-    'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
-    'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11',
-    '00000000-0000-0000-0000-000000000000',
+  comps: ['{"(1,\\"a,b\\",2.0)",NULL}', '{}'],
+  moods: ['{happy,"so so",NULL}', '{{happy},{sad}}'],
+  span: ['[1,5)', 'empty'],
+  spans: ['{[1,3),[5,7)}', '{}'],
+  ranged: ['[0.1,1e+300)', '(,)'],
+  deepd: ['7'],
+  pause: ['1 year 2 mons 3 days 04:05:06.789', '-00:00:00.000001'],
+  pauses: ['{"1 mon",NULL,"-1 days +00:00:01"}'],
+  blob: ['\\x00ff5c22', '\\x'],
+  moment: ['24:00:00-15:59:59', '12:00:00.5+05:30'],
+  coin: ['-$1,234.56', '$92233720368547758.07'],
+  bits: ['101', '000'],
+  instants: ['["2024-01-01 00:00:00.000001+00",infinity]', '[-infinity,"0044-03-15 12:00:00+00 BC")', 'empty'],
+  instants_many: ['{["2024-01-01 00:00:00+00","2024-01-02 00:00:00+00"),[infinity,infinity]}', '{}'],
+  moodrange: ['[happy,"so so"]', '(,sad)'],
+  moodmultirange: ['{[happy,happy],[sad,sad]}'],
+  citextrange: ['["A, \\"b","é)"]', '["",a)'],
+  citextmultirange: ['{["A, \\"b","é)"],[z,)}'],
+  comprange: ['["(1,\\"a,b\\",)","(2,,)")'],
+  posrange: ['[1,5)'],
+  posmultirange: ['{[1,5),[7,)}'],
+  deep: [
+    '(,,,,,,,,)',
+    '("(""(1,""""a,b"""",1.50)"",""{""""(2,b,)"""",NULL}"",""so so"")","{""(,,happy)"",NULL}","[0.1,1)","{[0.1,1),[2,)}",7,"{1,NULL}","0044-03-15 12:00:00+00 BC","\\\\x00ff",t)',
   ],
-  inet: ['10.0.0.1', '10.0.0.1/32', '10.0.0.1/8'],
-  cidr: ['10.0.0.0/8', '10/8', '11.0.0.0/8'],
-  macaddr: ['08:00:2b:01:02:03', '08002b010203', '08:00:2b:01:02:04'],
-  varbit: ['1', '1', '01'],
-  mood: ['so so', 'so so', 'sad'],
-  posint: ['7', '07', '8'],
-  email: ['a@b', 'A@B', 'c@d'],
-  jsonb: ['{"a": 1.5}', '{"a":1.50}', '[]'],
-  comp: ['(1,a,1.5)', '(1,a,1.50)', '(,,)'],
-  'numeric[]': ['{1.5}', '{1.50}', '{}'],
-  ints: ['{1}', '{01}', '{}'],
-  int4range: ['[1,2)', '[1,1]', 'empty'],
-  numrange: ['[1.5,2)', '[1.50,2.0)', 'empty'],
-  int4multirange: ['{[1,3)}', '{[1,2],[2,2]}', '{}'],
-  tsvector: ["'a'", 'a', "'b'"],
-  hstore: ['a=>1', '"a"=>"1"', ''],
-  regclass: ['pg_class', 'pg_catalog.pg_class', 'pg_type'],
+  'deep[]': ['{"(,,,,7,,infinity,,f)",NULL}', '{}'],
+  deepest: ['(,,empty,{},7,{},,"\\\\x",)'],
+  holder: ['("(,,,,7,,,,)","{""(,,,,8,,,,)"",NULL}","q""u,o\\\\te")', '(,,)', '(,{},"")'],
+  'holder[]': ['{"(\\"(,,,,7,,,,)\\",,x)",NULL}'],
+  alone: ['(x)', '()', '("")'],
+  hollow: ['()'],
+  '"Odd. ""Types"""."Mood, x"': [
+    ...['a,b', 'q"uote', 'back\\slash', '{}', ' sp ', 'NULL', 'null', 'é😀', '(1,2)', "it's", ''],
+  ],
+  '"Odd. ""Types"""."Mood, x"[]': [
+    '{"a,b","q\\"uote","back\\\\slash","{}"," sp ","NULL","null",é😀,"(1,2)","it\'s",NULL,""}',
+  ],
+  '"Odd. ""Types""".mood': ['up', 'happy'],
+  '"Odd. ""Types""".mood[]': ['{up,NULL}'],
+  '"Odd. ""Types"""."1.st"': ['(1,"a, ""b""\\\\")', '(,"")'],
+  '"Odd. ""Types"""."1.st"[]': ['{"(1,\\"a, \\\\\\"b\\\\\\"\\")",NULL}'],
+  '"Odd. ""Types""".comp': ['not a composite'],
+  '"Odd. ""Types"""."uuid"': ['("no, uuid")'],
+  '"Odd. ""Types"""."a[]"': ['{"not an array'],
+  _under: ['_', '__'],
 };

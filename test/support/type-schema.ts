@@ -1,0 +1,33 @@
+/** Extensions and types of the users' own that a table may have columns of. */
+export const TYPES_SCHEMA = /* sql */ `
+create extension hstore; create extension citext; create extension ltree;
+create type mood as enum ('happy', 'so so', 'sad');
+create type comp as (a int, b text, c numeric);
+create type nested as (one comp, many comp[], mood mood);
+create domain posint as int check (value > 0);
+create domain email as citext check (value ~ '@');
+create domain price as numeric(10,2);
+create domain instant as timestamptz;
+create domain mooddomain as mood;
+create domain ints as int[];
+create domain flag as boolean;
+create domain padded as char(4);
+create domain compd as comp;
+create type floatrange as range (subtype = float8);
+create type textrange as range (subtype = text, collation = "C");
+create domain comps as comp[]; create domain moods as mood[];
+create domain span as int4range; create domain spans as int4multirange; create domain ranged as floatrange;
+create domain deepd as posint; create domain pause as interval; create domain pauses as interval[];
+create domain blob as bytea; create domain moment as timetz; create domain coin as money; create domain bits as bit(3);
+create type instants as range (subtype = timestamptz, multirange_type_name = instants_many);
+create type moodrange as range (subtype = mood); create type citextrange as range (subtype = citext);
+create type comprange as range (subtype = comp); create type posrange as range (subtype = posint);
+create type deep as (n nested, many nested[], span floatrange, spans floatmultirange, d posint, ds posint[], at timestamptz, b bytea, ok bool);
+create domain deepest as deep;
+create type holder as (d deepest, ds deepest[], t text);
+create type alone as (single text); create type hollow as ();
+create schema "Odd. ""Types""";
+create type "Odd. ""Types"""."Mood, x" as enum ('a,b', 'q"uote', 'back\\slash', '{}', ' sp ', 'NULL', 'null', 'é😀', '(1,2)', 'it''s', '');
+create type "Odd. ""Types""".mood as enum ('up', 'happy'); create type "Odd. ""Types"""."1.st" as (x int, "Y, ""z" text);
+create type "Odd. ""Types""".comp as enum ('not a composite');
+create type "Odd. ""Types"""."uuid" as (a text); create domain "Odd. ""Types"""."a[]" as text; create type _under as enum ('_', '__');`;
