@@ -142,13 +142,9 @@ async function readTopic(
   kafka: string,
   topic: string,
 ): Promise<(ActualTopic & { readonly replicas: number }) | undefined> {
-  const { ConfigResourceTypes, Kafka, logLevel } = (await import('kafkajs')).default;
-  const admin = new Kafka({
-    clientId: 'concord',
-    brokers: kafka.split(','),
-    logLevel: logLevel.NOTHING,
-    retry: { retries: 2 },
-  }).admin();
+  const { ConfigResourceTypes } = (await import('kafkajs')).default;
+  const { kafkaClient } = await import('../local/kafka/client.ts');
+  const admin = kafkaClient({ bootstrap: kafka, retries: 2 }).admin();
   try {
     await admin.connect();
     // Asking for the metadata of a topic that is not there may create it.

@@ -1,10 +1,12 @@
 import type { Topology } from '@concord/events';
+import type { Sql } from '@concord/runtime';
 import type { Command } from 'commander';
 import { isSecret } from '../connector/check-settings.ts';
-import { connectorName } from '../connector/names.ts';
+import { connectorName, PUBLICATION, slotName } from '../connector/names.ts';
 import { ConnectProblem, registerConnector } from '../connector/rest.ts';
 import { connectorSettings, type SourceDatabase } from '../connector/settings.ts';
 import { checkPublication } from '../functions/enroll/publication.ts';
+import { prepareSlot } from '../functions/enroll/slot.ts';
 import { checkConnector, type Problem, problemLines, publicationProblem } from './connector-check.ts';
 import { withDatabase } from './database.ts';
 import { Failure } from './failure.ts';
@@ -19,7 +21,12 @@ type Options = {
   readonly rootCert?: string;
   readonly json?: boolean;
 };
-type Registering = Options & { readonly connect: string; readonly database: string; readonly replace: boolean };
+type Registering = Options & {
+  readonly connect: string;
+  readonly database: string;
+  readonly replace: boolean;
+  readonly createSlot: boolean;
+};
 type Checking = Options & { readonly connect: string; readonly database: string; readonly kafka?: string };
 
 const DATABASE = 'URL of the database as the worker reaches it, with the role that captures';
@@ -55,9 +62,10 @@ export function addConnector(program: Command): void {
     .requiredOption('--database <url>', DATABASE)
     .option(PASSWORD, PASSWORD_TEXT)
     .option('--replace', 'overwrite the settings of a connector that is there already', false)
+    .option('--create-slot', 'make the replication slot: only when a region is captured for the first time', false)
     .addHelpText(
       'after',
-      '\nExample:\n  concord connector register --region eu-west-1 --connect http://connect:8083 --database postgres://concord_capture@db/app',
+      '\nExample:\n  concord connector register --region eu-west-1 --connect http://connect:8083 --database postgres://concord_capture@db/app --create-slot',
     )
     .action((options: Registering) => explained(() => register(options)));
   subcommand(connector, 'check', 'compare connector, slot, publication and topic with the topology; changes nothing')
@@ -123,16 +131,32 @@ async function printSettings(options: Options & { readonly database: string }): 
 
 async function register(options: Registering): Promise<void> {
   const { topology, settings } = await settingsFor(options);
-  const { region, connect: url, replace } = options;
-  const problems = await withDatabase(options.database, (sql) => checkPublication(sql, topology));
-  if (problems.length > 0)
-    throw new Failure(
-      problemLines(problems.map(publicationProblem)),
-      'nothing was registered; mend the publication first',
-    );
+  const { region, connect: url, replace, createSlot } = options;
+  await withDatabase(options.database, async (sql) => {
+    const problems = await checkPublication(sql, topology);
+    if (problems.length > 0)
+      throw new Failure(
+        problemLines(problems.map(publicationProblem)),
+        'nothing was registered; mend the publication first',
+      );
+    await ensureSlot(sql, slotName(region), createSlot);
+  });
   const name = connectorName(region);
   const done = await registerConnector({ url: connectUrl(url), name, settings, replace });
   printed(options.json, { connector: name, done }, `${name}: ${done}, running`);
+}
+
+/** Without a slot Debezium would make one and go on from there: what a lost slot held would be missing without a word. */
+async function ensureSlot(sql: Sql, slot: string, create: boolean): Promise<void> {
+  try {
+    await prepareSlot(sql, slot, PUBLICATION, create);
+  } catch (error) {
+    if (create) throw error;
+    throw new Failure(
+      `${(error as Error).message}; nothing was registered`,
+      'a region that is captured for the first time: --create-slot; one whose slot was lost: docs/capture.md',
+    );
+  }
 }
 
 async function check(options: Checking): Promise<void> {

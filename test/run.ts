@@ -10,7 +10,7 @@ import { kafkaOrSkip } from './support/kafka.ts';
 /*
  * `npm test [-- part …]`: the checks, every test file, and the mutation list. A part is a piece of a path: `npm test -- unit`.
  * The suffix of a file says what it needs: `.test.ts` nothing, `.prop.test.ts` time, `.pg.test.ts` PostgreSQL (from npm),
- * `.kafka.test.ts` Java and Maven. These come last, one after the other, and share one broker.
+ * `.kafka.test.ts` Java and Maven. These come last and share one broker; `-broker.kafka.test.ts` restarts it, so it comes alone.
  */
 const ROOT = new URL('../', import.meta.url).pathname;
 const parts = process.argv.slice(2);
@@ -25,6 +25,7 @@ const CHECKS: readonly Stage[] = [
 ];
 const MUTANTS: readonly Stage[] = [{ name: 'mutation list', command: ['node', 'test/mutants/main.ts'] }];
 
+const CONCURRENCY = Math.max(2, availableParallelism());
 const total = { passed: 0, failed: 0, skipped: 0 };
 
 function runStages(stages: readonly Stage[]): void {
@@ -49,18 +50,23 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
 
 /** Without the tools no broker is started: each file then says by itself what it needs. */
 async function runKafkaFiles(files: readonly string[]): Promise<void> {
-  if (files.length === 0 || kafkaOrSkip() !== false) return runFiles(files, 1);
+  if (files.length === 0 || kafkaOrSkip() !== false) return runFiles(files, CONCURRENCY);
   const software = await kafkaSoftware({ onProgress: (line) => process.stdout.write(`${line}\n`) });
   const broker = await startBroker({ software });
   process.env.CONCORD_TEST_BROKER = broker.directory;
   try {
-    await runFiles(files, 1);
+    await runFiles(
+      files.filter((file) => !restartsBroker(file)),
+      CONCURRENCY,
+    );
+    await runFiles(files.filter(restartsBroker), 1);
   } finally {
     await broker.stop();
   }
 }
 
 const isKafka = (file: string): boolean => file.endsWith('.kafka.test.ts');
+const restartsBroker = (file: string): boolean => file.endsWith('-broker.kafka.test.ts');
 const files: string[] = [];
 for await (const path of glob('test/**/*.test.ts', { cwd: ROOT })) if (wanted(path)) files.push(ROOT + path);
 files.sort();
@@ -68,7 +74,7 @@ files.sort();
 if (parts.length === 0) runStages(CHECKS);
 await runFiles(
   files.filter((file) => !isKafka(file)),
-  Math.max(2, availableParallelism()),
+  CONCURRENCY,
 );
 await runKafkaFiles(files.filter(isKafka));
 if (parts.length === 0) runStages(MUTANTS);

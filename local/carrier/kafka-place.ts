@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type Account, type Broker, startBroker } from '../kafka/broker.ts';
 import { kafkaClient } from '../kafka/client.ts';
 import { startConnect } from '../kafka/connect.ts';
+import type { Compiler } from '../kafka/java.ts';
 import { kafkaSoftware } from '../kafka/software.ts';
 import { accessRules, applyUser, captureUser } from './access.ts';
 import type { KafkaPlace } from './kafka.ts';
@@ -10,22 +11,36 @@ export type KafkaPlaceOptions = {
   readonly regions: readonly string[];
   /** TLS, and an account with least privilege for each connector and each apply function. */
   readonly secure: boolean;
+  /** Of both programs; default `quick`. */
+  readonly compiler?: Compiler;
   /** Told of what takes longer than people expect, a line each. */
   readonly onProgress: (line: string) => void;
   readonly onWarning: (message: string) => void;
 };
 
-/** Starts a broker and a Connect worker; the first time ever Maven fetches them. `stop` ends both and deletes their data. */
-export async function startKafkaPlace(options: KafkaPlaceOptions): Promise<KafkaPlace & { stop: () => Promise<void> }> {
+export type LocalKafka = KafkaPlace & {
+  /** `host:port` of the listener that the regions' clients use. */
+  readonly bootstrap: string;
+  /** Ends both and deletes their data. */
+  readonly stop: () => Promise<void>;
+};
+
+/**
+ * Starts a broker and a Connect worker; the first time ever Maven fetches them. The worker itself, its topics included, uses
+ * the plain listener; with `secure` its connectors' producers and all consumers log in at the other.
+ */
+export async function startKafkaPlace(options: KafkaPlaceOptions): Promise<LocalKafka> {
   const software = await kafkaSoftware({ onProgress: options.onProgress });
   const accounts = options.secure ? accountsOf(options.regions) : [];
-  const broker = await startBroker({ software, accounts });
+  const compiler = options.compiler ?? 'quick';
+  const broker = await startBroker({ software, accounts, compiler });
   try {
     const place = options.secure ? await securePlace(broker, accounts, options) : plainPlace(broker, options);
-    const connect = await startConnect({ software, broker });
+    const connect = await startConnect({ software, broker, compiler });
     return {
       ...place,
       connectUrl: connect.url,
+      bootstrap: options.secure ? broker.secure.bootstrap : broker.bootstrap,
       stop: async () => {
         await connect.stop();
         await broker.stop();

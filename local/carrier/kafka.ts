@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { topicOf } from '@concord/events';
 import kafkajs, { type Kafka, type Producer } from 'kafkajs';
 import { connectorName, slotName } from '../../connector/names.ts';
-import { registerConnector, removeConnector } from '../../connector/rest.ts';
+import { connectorStatus, firstLines, registerConnector, removeConnector } from '../../connector/rest.ts';
 import { connectorSettings, type ProducerLogin, type SourceDatabase } from '../../connector/settings.ts';
 import { topicSettings } from '../../connector/topics.ts';
 import { prepareSlot } from '../../functions/enroll/slot.ts';
@@ -31,6 +31,7 @@ export type KafkaPlace = {
 const HEARTBEAT_MS = 1000;
 const POLL_MS = 20;
 const FLUSH_POLL_MS = 50;
+const FAILURE_POLL_MS = 2000;
 
 /** Debezium captures every region into a real Kafka; the consumer groups are named as Lambda would: one per mapping. */
 export const kafkaCarrier =
@@ -90,7 +91,13 @@ async function capture(
   return {
     captured: () => seen()?.changes() ?? 0,
     lastCommitAt: () => seen()?.lastCommitAt(),
-    caughtUpTo: (lsn) => flushedTo(region, slot, lsn, ended.signal),
+    caughtUpTo: (lsn) => {
+      const throwIfFailed = failureWatch(connectUrl, name);
+      return flushedTo(region, slot, lsn, async () => {
+        ended.signal.throwIfAborted();
+        await throwIfFailed();
+      });
+    },
     stop: async () => {
       ended.abort(new Error('the capture was stopped'));
       await removeConnector(connectUrl, name);
@@ -98,16 +105,35 @@ async function capture(
   };
 }
 
-/** Debezium confirms an LSN only when Kafka has acknowledged all that was committed before it. */
-async function flushedTo(region: Region, slot: string, lsn: string, signal: AbortSignal): Promise<void> {
+/**
+ * Throws when the connector was found failed twice in a row, with the time between that a restart needs to show. A worker
+ * that is away may come back.
+ */
+function failureWatch(connectUrl: string, name: string): () => Promise<void> {
+  let [nextMs, hasFailed] = [0, false];
+  return async () => {
+    if (performance.now() < nextMs) return;
+    const status = await connectorStatus(connectUrl, name).catch(() => undefined);
+    const failed = [status?.connector, ...(status?.tasks ?? [])].find((part) => part?.state === 'FAILED');
+    if (failed !== undefined && hasFailed) throw new Error(`'${name}' failed\n  ${firstLines(failed.trace ?? '')}`);
+    [nextMs, hasFailed] = [performance.now() + FAILURE_POLL_MS, failed !== undefined];
+  };
+}
+
+/**
+ * Debezium confirms an LSN only when Kafka has acknowledged all that was committed before it. A heartbeat gives it something
+ * to confirm behind the LSN at once. `check` is called while waiting and may throw.
+ */
+async function flushedTo(region: Region, slot: string, lsn: string, check: () => Promise<void>): Promise<void> {
   const sql = openConnection(region.url());
   try {
+    await sql`select concord.beat()`;
     for (;;) {
-      signal.throwIfAborted();
       const [row] = await sql<{ flushed: boolean }[]>`
         select confirmed_flush_lsn >= ${lsn}::text::pg_lsn as flushed from pg_replication_slots where slot_name = ${slot}`;
       if (row === undefined) throw new Error(`replication slot '${slot}' of ${region.name} is gone`);
       if (row.flushed) return;
+      await check();
       await delay(FLUSH_POLL_MS);
     }
   } finally {
@@ -115,7 +141,8 @@ async function flushedTo(region: Region, slot: string, lsn: string, signal: Abor
   }
 }
 
-function databaseOf(url: string): SourceDatabase {
+/** A connection URL as the connector takes it. */
+export function databaseOf(url: string): SourceDatabase {
   const { hostname, port, pathname, username, password } = new URL(url);
   return {
     host: hostname,

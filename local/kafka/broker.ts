@@ -9,7 +9,7 @@ import { runDirectory } from '../process/run-directory.ts';
 import { brokerProperties, type Ports } from './broker-properties.ts';
 import { certificateIn } from './certificate.ts';
 import { type Account, kafkaClient } from './client.ts';
-import { endJava, type JavaProgram, killJava, residentBytesOf, startJava } from './java.ts';
+import { type Compiler, endJava, type JavaProgram, killJava, residentBytesOf, startJava } from './java.ts';
 import type { KafkaSoftware } from './software.ts';
 import { runStorageTool } from './storage-tool.ts';
 
@@ -41,17 +41,24 @@ export type BrokerOptions = {
   readonly software: KafkaSoftware;
   /** Accounts beside `admin`, without any rights until an ACL gives them some. */
   readonly accounts?: readonly Account[];
+  /** Default `quick`. */
+  readonly compiler?: Compiler;
 };
 
 /** What another process needs to go on with a broker. */
-type State = { readonly software: KafkaSoftware; readonly ports: Ports; readonly admin: Account };
+type State = {
+  readonly software: KafkaSoftware;
+  readonly ports: Ports;
+  readonly admin: Account;
+  readonly compiler: Compiler;
+};
 
 const STATE = 'broker.json';
 const MAX_HEAP_MB = 192;
 let count = 0;
 
 /** Starts a broker in this process's run directory; it ends with this process at the latest. */
-export async function startBroker({ software, accounts = [] }: BrokerOptions): Promise<Broker> {
+export async function startBroker({ software, accounts = [], compiler = 'quick' }: BrokerOptions): Promise<Broker> {
   const directory = join(runDirectory(), `kafka-${++count}`);
   mkdirSync(directory);
   chmodSync(directory, 0o700);
@@ -61,7 +68,9 @@ export async function startBroker({ software, accounts = [] }: BrokerOptions): P
   const certificate = await certificateIn(directory);
   writeFileSync(join(directory, 'server.properties'), brokerProperties({ directory, ports, admin, certificate }));
   await runStorageTool(software, directory, [admin, ...accounts]);
-  writeFileSync(join(directory, STATE), JSON.stringify({ software, ports, admin } satisfies State), { mode: 0o600 });
+  writeFileSync(join(directory, STATE), JSON.stringify({ software, ports, admin, compiler } satisfies State), {
+    mode: 0o600,
+  });
   const broker = attachBroker(directory);
   await broker.start();
   return {
@@ -75,7 +84,7 @@ export async function startBroker({ software, accounts = [] }: BrokerOptions): P
 
 /** The broker that another process started in `directory`: it stays that process's to end. */
 export function attachBroker(directory: string): Broker {
-  const { software, ports, admin }: State = JSON.parse(readFileSync(join(directory, STATE), 'utf8'));
+  const { software, ports, admin, compiler }: State = JSON.parse(readFileSync(join(directory, STATE), 'utf8'));
   const caFile = join(directory, 'ca.pem');
   const bootstrap = `127.0.0.1:${ports.plain}`;
   const program: JavaProgram = {
@@ -85,6 +94,7 @@ export function attachBroker(directory: string): Broker {
     mainClass: 'kafka.Kafka',
     args: [join(directory, 'server.properties')],
     maxHeapMb: MAX_HEAP_MB,
+    compiler,
   };
   return {
     bootstrap,

@@ -1,10 +1,11 @@
 import { Kafka, logLevel } from 'kafkajs';
+import './request-queue.ts';
 
 /** A SCRAM-SHA-512 account of the broker. */
 export type Account = { readonly name: string; readonly password: string };
 
 export type ClientOptions = {
-  /** `host:port` of a listener. */
+  /** `host:port` of a listener, or several with commas. */
   readonly bootstrap: string;
   /** For the SASL_SSL listener; absent for the plain one. */
   readonly secure?: Account & { readonly caPem: string };
@@ -18,7 +19,7 @@ export type ClientOptions = {
 export const kafkaClient = ({ bootstrap, secure, onWarning, retries = 5 }: ClientOptions): Kafka =>
   new Kafka({
     clientId: 'concord',
-    brokers: [bootstrap],
+    brokers: bootstrap.split(','),
     retry: { initialRetryTime: 100, maxRetryTime: 2000, retries },
     connectionTimeout: 3000,
     logLevel: logLevel.WARN,

@@ -7,7 +7,7 @@ import { freePort } from '../process/free-port.ts';
 import { runningPid } from '../process/pid-file.ts';
 import { runDirectory } from '../process/run-directory.ts';
 import type { Broker } from './broker.ts';
-import { endJava, type JavaProgram, killJava, logOf, residentBytesOf, startJava } from './java.ts';
+import { type Compiler, endJava, type JavaProgram, killJava, logOf, residentBytesOf, startJava } from './java.ts';
 import type { KafkaSoftware } from './software.ts';
 
 /** One Kafka Connect worker in distributed mode, as MSK Connect runs them: its state is in topics of its own. */
@@ -33,13 +33,20 @@ export type ConnectOptions = {
   readonly broker: Pick<Broker, 'bootstrap' | 'secure'>;
   /** For the broker's secure listener; without it the worker and its connectors use the plain one. */
   readonly security?: ConnectSecurity;
+  /** Default `quick`. */
+  readonly compiler?: Compiler;
 };
 
 const MAX_HEAP_MB = 256;
 let count = 0;
 
 /** Starts a worker in this process's run directory; several may share a broker. It ends with this process at the latest. */
-export async function startConnect({ software, broker, security }: ConnectOptions): Promise<ConnectWorker> {
+export async function startConnect({
+  software,
+  broker,
+  security,
+  compiler = 'quick',
+}: ConnectOptions): Promise<ConnectWorker> {
   const directory = join(runDirectory(), `connect-${++count}`);
   mkdirSync(directory);
   const port = await freePort();
@@ -59,6 +66,7 @@ export async function startConnect({ software, broker, security }: ConnectOption
     mainClass: 'org.apache.kafka.connect.cli.ConnectDistributed',
     args: [properties],
     maxHeapMb: MAX_HEAP_MB,
+    compiler,
   };
   const forget = onCleanup({ kill: () => killJava(directory) });
   const start = (): Promise<void> => startJava(program, () => isReady(url));

@@ -1,14 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Consumer, EachBatchHandler } from 'kafkajs';
 import type { KafkaSourceOptions } from './source.ts';
-import type { Start } from './starting-offsets.ts';
 
 /** A consumer that is made again whenever it crashes. */
 export type Consuming = {
-  /** Rejects while there is no consumer that could. */
+  /** Rejects while there is no member of the group that could. */
   readonly commit: (partition: number, offset: number) => Promise<void>;
-  /** Resolves when the consumer has left its group. */
+  /** Fetches the partition from there on. Nothing happens before the consumer is a member: then it asks for all positions. */
+  readonly seek: (partition: number, offset: number) => void;
+  /** Resolves when the consumer has left its group, or could not within a second. */
   readonly ended: Promise<void>;
+};
+
+export type ConsumingOptions = Pick<KafkaSourceOptions, 'kafka' | 'topic' | 'group' | 'onWarning'> & {
+  readonly partitions: readonly number[];
+  /** Where to fetch a partition from when the consumer joins, and after a fetch that failed. */
+  readonly resumeAt: (partition: number) => number;
+  /** Offsets are committed by whoever handled the records. */
+  readonly onBatch: EachBatchHandler;
+  readonly signal: AbortSignal;
 };
 
 /** How long a fetch waits at the broker for a record; it comes back at the first one. */
@@ -22,74 +32,98 @@ const RETRY_MS = 200;
 /** A client whose broker is away cannot even say goodbye. */
 const GOODBYE_LIMIT_MS = 1000;
 
-/** Hands every batch to `onBatch` until the signal comes. Offsets are committed by whoever handled the records. */
-export function keepConsuming(
-  options: KafkaSourceOptions,
-  starts: readonly Start[],
-  onBatch: EachBatchHandler,
-  signal: AbortSignal,
-): Consuming {
-  const { kafka, topic, group, onWarning } = options;
-  let current: Consumer | undefined;
-  let isSettled = false;
+const newConsumer = ({ kafka, group }: ConsumingOptions): Consumer =>
+  kafka.consumer({
+    groupId: group,
+    maxWaitTimeInMs: MAX_FETCH_WAIT_MS,
+    maxBytesPerPartition: MAX_FETCH_BYTES,
+    sessionTimeout: SESSION_TIMEOUT_MS,
+    rebalanceTimeout: SESSION_TIMEOUT_MS,
+    heartbeatInterval: HEARTBEAT_MS,
+    // A restart of the broker is ridden out as the same member: a new one would wait until the old one is forgotten.
+    retry: { retries: 100, initialRetryTime: 50, maxRetryTime: 500, restartOnFailure: async () => false },
+  });
 
-  /** A group that begins at the end has no offset there until one is committed. */
-  const settleNew = async (consumer: Consumer): Promise<void> => {
-    const offsets = starts
-      .filter(({ isNew }) => isNew)
-      .map(({ partition, offset }) => ({ topic, partition, offset: String(offset) }));
-    if (isSettled || offsets.length === 0) return;
-    for (const offset of offsets) consumer.seek(offset);
-    await consumer.commitOffsets(offsets);
-    isSettled = true;
+/**
+ * Sets every position anew where the topic may have become another one unnoticed: when the group is joined, and before the
+ * fetch that follows a failed one, which is one that began and did not end.
+ */
+function keepPositions(consumer: Consumer, { topic, partitions, resumeAt }: ConsumingOptions): void {
+  const seekAll = (): void => {
+    for (const partition of partitions) consumer.seek({ topic, partition, offset: String(resumeAt(partition)) });
   };
-  const consumeOnce = async (): Promise<void> => {
-    const consumer = kafka.consumer({
-      groupId: group,
-      maxWaitTimeInMs: MAX_FETCH_WAIT_MS,
-      maxBytesPerPartition: MAX_FETCH_BYTES,
-      sessionTimeout: SESSION_TIMEOUT_MS,
-      rebalanceTimeout: SESSION_TIMEOUT_MS,
-      heartbeatInterval: HEARTBEAT_MS,
-      // A restart of the broker is ridden out as the same member: a new one would wait until the old one is forgotten.
-      retry: { retries: 100, initialRetryTime: 50, maxRetryTime: 500, restartOnFailure: async () => false },
-    });
-    const ended = Promise.withResolvers<void>();
-    consumer.on('consumer.crash', ({ payload }) => ended.reject(payload.error));
-    signal.addEventListener('abort', () => ended.resolve(), { once: true });
-    ended.promise.catch(() => undefined); // it may come while the consumer is still connecting
-    try {
-      await consumer.connect();
-      // Where the topic does not hold the group's offset any more, it has begun anew: from its beginning then.
-      await consumer.subscribe({ topic, fromBeginning: true });
+  const fetching = new Set<number>();
+  consumer.on('consumer.group_join', seekAll);
+  consumer.on('consumer.fetch_start', ({ payload: { nodeId } }) => {
+    if (fetching.has(nodeId)) seekAll();
+    fetching.add(nodeId);
+  });
+  consumer.on('consumer.fetch', ({ payload: { nodeId } }) => void fetching.delete(nodeId));
+}
+
+/** kafkajs resolves a commit that it left undone because the consumer was ending: only its event tells which was done. */
+function commitsOf(consumer: Consumer, topic: string): (partition: number, offset: string) => Promise<void> {
+  const done = new Map<number, string>();
+  consumer.on('consumer.commit_offsets', ({ payload }) => {
+    for (const { partitions } of payload.topics)
+      for (const { partition, offset } of partitions) done.set(partition, String(offset));
+  });
+  return async (partition, offset) => {
+    done.delete(partition);
+    await consumer.commitOffsets([{ topic, partition, offset }]);
+    if (done.get(partition) !== offset) throw new Error('the consumer is not connected');
+  };
+}
+
+/** Hands every batch to `onBatch` until the signal comes. */
+export function keepConsuming(options: ConsumingOptions): Consuming {
+  const { topic, group, partitions, onBatch, onWarning, signal } = options;
+  const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  let member: { readonly consumer: Consumer; readonly commit: ReturnType<typeof commitsOf> } | undefined;
+
+  const begin = async (consumer: Consumer): Promise<void> => {
+    await consumer.connect();
+    if (!signal.aborted) await consumer.subscribe({ topic, fromBeginning: true });
+    if (!signal.aborted)
       await consumer.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
-        partitionsConsumedConcurrently: starts.length,
+        partitionsConsumedConcurrently: partitions.length,
         eachBatch: onBatch,
       });
-      if (options.from === 'LATEST') await settleNew(consumer);
-      current = consumer;
-      await ended.promise;
+  };
+  const consumeOnce = async (): Promise<void> => {
+    const consumer = newConsumer(options);
+    const commit = commitsOf(consumer, topic);
+    consumer.on('consumer.group_join', () => {
+      member = { consumer, commit };
+    });
+    keepPositions(consumer, options);
+    const crashed = new Promise<never>((_, reject) => {
+      consumer.on('consumer.crash', ({ payload }) => reject(payload.error));
+    });
+    const begun = begin(consumer);
+    try {
+      await Promise.race([begun.then(() => crashed), crashed, stopped]);
     } finally {
-      current = undefined;
-      await Promise.race([consumer.disconnect(), delay(GOODBYE_LIMIT_MS, undefined, { ref: false })]).catch(
-        () => undefined,
-      );
+      member = undefined;
+      // One that is still trying to join would otherwise become a member that nobody knows of.
+      const goodbye = begun.catch(() => undefined).then(() => consumer.disconnect());
+      await Promise.race([goodbye.catch(() => undefined), delay(GOODBYE_LIMIT_MS, undefined, { ref: false })]);
     }
   };
-  const run = async (): Promise<void> => {
+  const consume = async (): Promise<void> => {
     while (!signal.aborted) {
       await consumeOnce().catch((error: Error) => onWarning(`topic ${topic}, group ${group}: ${error.message}`));
       if (!signal.aborted) await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
     }
   };
-  const ended = run();
   return {
-    ended,
+    ended: consume(),
     commit: async (partition, offset) => {
-      if (current === undefined) throw new Error('the consumer is not connected');
-      await current.commitOffsets([{ topic, partition, offset: String(offset) }]);
+      if (member === undefined) throw new Error('the consumer is not connected');
+      await member.commit(partition, String(offset));
     },
+    seek: (partition, offset) => member?.consumer.seek({ topic, partition, offset: String(offset) }),
   };
 }

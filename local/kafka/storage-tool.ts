@@ -24,8 +24,8 @@ export async function runStorageTool(
   const format = [
     'format',
     '--standalone',
-    '--cluster-id',
-    clusterId,
+    // One argument: of 64 ids one begins with a dash, which as an argument of its own is taken for an option.
+    `--cluster-id=${clusterId}`,
     '--config',
     join(directory, 'server.properties'),
   ];

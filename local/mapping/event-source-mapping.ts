@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Batch } from './batch.ts';
 import { createDelivery, type DeliveryCounts, type DeliveryOptions } from './delivery.ts';
 import { createGate, type Gate } from './gate.ts';
@@ -55,6 +56,8 @@ export type Mapping = {
 
 const LAMBDA_PAYLOAD_BYTES = 6 * 1024 * 1024;
 const LAMBDA_BATCH_SIZE = 10_000;
+/** How long a mapping that stops waits for what is under way before it gives its source up. */
+const COMMIT_LIMIT_MS = 5000;
 /** What Lambda makes of infinite retries where there is an on-failure destination. */
 const RETRIES_WITH_DESTINATION = 10;
 
@@ -135,8 +138,10 @@ export async function startMapping(options: MappingOptions): Promise<Mapping> {
     resume: gate.resume,
     stop: async () => {
       gate.stop();
-      await polling;
+      // A commit may be waiting for a broker that is away; only the end of its source ends that.
+      await Promise.race([polling, delay(COMMIT_LIMIT_MS, undefined, { ref: false })]);
       await source.stop();
+      await polling;
       const broken = error();
       if (broken) throw broken;
     },

@@ -70,6 +70,8 @@ function batchWindow(windowMs: number, onOver: () => void) {
 export function gatherer(source: Source, positions: Positions, gate: Gate, limits: BatchLimits) {
   const { partitions } = positions;
   let first = 0;
+  /** What was read and did not fit into its batch: a source may hand out a record only once. */
+  const left = new Map<number, readonly SourceRecord[]>();
 
   /** Partitions take turns to be first, or the first of them could keep the others waiting for ever. */
   const readable = (batch: GrowingBatch): number[] =>
@@ -81,8 +83,11 @@ export function gatherer(source: Source, positions: Positions, gate: Gate, limit
     for (const partition of readable(batch)) {
       if (batch.isFull()) return;
       const { records, bytes } = batch.room();
-      const found = await source.read(partition, positions.next(partition), records, bytes);
-      const last = found[batch.addAll(partition, found) - 1];
+      const found = left.get(partition) ?? (await source.read(partition, positions.next(partition), records, bytes));
+      const added = batch.addAll(partition, found);
+      if (added < found.length) left.set(partition, found.slice(added));
+      else left.delete(partition);
+      const last = found[added - 1];
       if (last) positions.haveRead(partition, last.offset + 1);
     }
   };

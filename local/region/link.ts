@@ -10,11 +10,14 @@ import { committedUsOf } from './lag.ts';
 export type Link = {
   readonly into: string;
   readonly from: string;
+  /** Of the latest start. */
   readonly mapping: Mapping;
   readonly environment: Environment;
   readonly isPaused: () => boolean;
   readonly pause: () => void;
   readonly resume: () => void;
+  /** Deletes the mapping and makes it anew: it goes on where its consumer group stands after `between`. */
+  readonly restart: (between: () => Promise<void>) => Promise<void>;
   readonly stop: () => Promise<void>;
 };
 
@@ -47,13 +50,18 @@ export async function startLink(options: LinkOptions): Promise<Link> {
     countLags(event, committedAtMs || Date.now(), countFromUs, addLag);
     return response;
   };
-  const source = await carrier.source(from, region.name);
   const limits = { batchSize, batchWindowMs, concurrency: 1, retryDelay: RETRY_DELAY };
-  const mapping = await startMapping({ source, invoke, ...limits, reportBatchItemFailures: true });
+  const start = async (): Promise<Mapping> => {
+    const source = await carrier.source(from, region.name);
+    return startMapping({ source, invoke, ...limits, reportBatchItemFailures: true });
+  };
+  let mapping = await start();
   return {
     into: region.name,
     from,
-    mapping,
+    get mapping() {
+      return mapping;
+    },
     environment,
     isPaused: () => isPaused,
     pause: () => {
@@ -64,6 +72,12 @@ export async function startLink(options: LinkOptions): Promise<Link> {
       if (isPaused) countFromUs = Date.now() * 1000;
       isPaused = false;
       mapping.resume();
+    },
+    restart: async (between) => {
+      await mapping.stop();
+      await between();
+      mapping = await start();
+      if (isPaused) mapping.pause();
     },
     stop: async () => {
       await mapping.stop();

@@ -38,7 +38,13 @@ type Figures = {
 
 /** Two regions over the embedded capture and log, and over real Debezium and Kafka: latency, and rates of a backlog. */
 export async function benchPath({ rows, say }: Part): Promise<Record<string, number>> {
-  const place = await startKafkaPlace({ regions: NAMES, secure: false, onProgress: say, onWarning: say });
+  const place = await startKafkaPlace({
+    regions: NAMES,
+    secure: false,
+    compiler: 'peak',
+    onProgress: say,
+    onWarning: say,
+  });
   const contestants: readonly Contestant[] = [
     { name: 'embedded', carrier: startEmbedded, captured: async (regions) => capturedOf(regions) },
     { name: 'kafka', carrier: kafkaCarrier(place), captured: () => endOf(place.admin, topicOf(NAMES[0])) },

@@ -36,7 +36,10 @@ describe('help', () => {
     ['status', ['--url', '--json']],
     ['connector', ['settings', 'register', 'check']],
     ['connector settings', ['--region', '--database', '--password', '--root-cert', '--topology', '--json']],
-    ['connector register', ['--region', '--connect', '--database', '--replace', '--topology', '--json']],
+    [
+      'connector register',
+      ['--region', '--connect', '--database', '--replace', '--create-slot', '--topology', '--json'],
+    ],
     ['connector check', ['--region', '--connect', '--database', '--kafka', '--topology', '--json']],
   ] as const)
     test(`of ${name} lists its options and an example`, () => {

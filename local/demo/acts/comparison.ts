@@ -3,7 +3,10 @@ import type { Story } from '../story.ts';
 import { type Verdict, verdictOf } from '../verdict.ts';
 
 /** The clients stop, the logs drain, and every region is compared with every other by the hash of all it holds. */
-export async function allIsCompared({ regions, carrier, writers, screen }: Story, startedAtMs: number): Promise<Verdict> {
+export async function allIsCompared(
+  { regions, carrier, writers, screen }: Story,
+  startedAtMs: number,
+): Promise<Verdict> {
   screen.act('The clients stop, the logs drain, and all regions are compared');
   await writers.stop();
   await regions.drained();
