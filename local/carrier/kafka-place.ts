@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import type { Kafka } from 'kafkajs';
 import { type Account, type Broker, startBroker } from '../kafka/broker.ts';
-import { kafkaClient } from '../kafka/client.ts';
+import { closeClient, kafkaClient } from '../kafka/client.ts';
 import { startConnect } from '../kafka/connect.ts';
 import type { Compiler } from '../kafka/java.ts';
 import { kafkaSoftware } from '../kafka/software.ts';
@@ -42,6 +43,7 @@ export async function startKafkaPlace(options: KafkaPlaceOptions): Promise<Local
       connectUrl: connect.url,
       bootstrap: options.secure ? broker.secure.bootstrap : broker.bootstrap,
       stop: async () => {
+        place.close();
         await connect.stop();
         await broker.stop();
       },
@@ -57,11 +59,16 @@ const accountsOf = (regions: readonly string[]): Account[] =>
     .flatMap((region) => [captureUser(region), applyUser(region)])
     .map((name) => ({ name, password: randomBytes(18).toString('base64url') }));
 
-type Clients = Omit<KafkaPlace, 'connectUrl'>;
+type Clients = Omit<KafkaPlace, 'connectUrl'> & { readonly close: () => void };
 
 function plainPlace({ bootstrap }: Broker, { onWarning }: KafkaPlaceOptions): Clients {
   const client = kafkaClient({ bootstrap, onWarning });
-  return { admin: client, clientOf: () => client, captureAccess: () => undefined };
+  return {
+    admin: client,
+    clientOf: () => client,
+    captureAccess: () => undefined,
+    close: () => closeClient(client),
+  };
 }
 
 async function securePlace(broker: Broker, accounts: readonly Account[], options: KafkaPlaceOptions): Promise<Clients> {
@@ -76,10 +83,18 @@ async function securePlace(broker: Broker, accounts: readonly Account[], options
   await rules.connect();
   await rules.createAcls({ acl: accessRules(options.regions) });
   await rules.disconnect();
+  const clients = new Map(
+    options.regions.map((region) => {
+      const secure = { caPem, ...login(applyUser(region)) };
+      return [region, kafkaClient({ bootstrap, onWarning: options.onWarning, secure })];
+    }),
+  );
   return {
     admin,
-    clientOf: (region) =>
-      kafkaClient({ bootstrap, onWarning: options.onWarning, secure: { caPem, ...login(applyUser(region)) } }),
+    clientOf: (region) => clients.get(region) as Kafka,
+    close: () => {
+      for (const client of [admin, ...clients.values()]) closeClient(client);
+    },
     captureAccess: (region) => {
       const { name, password } = login(captureUser(region));
       return { user: name, password, rootCertFile: caFile, bootstrap };

@@ -3,7 +3,7 @@ import type { Kafka } from 'kafkajs';
 import type { Carrier, CarrierOptions } from '../../local/carrier/carrier.ts';
 import { type KafkaPlace, kafkaCarrier } from '../../local/carrier/kafka.ts';
 import type { Broker } from '../../local/kafka/broker.ts';
-import { kafkaClient } from '../../local/kafka/client.ts';
+import { closeClient, kafkaClient } from '../../local/kafka/client.ts';
 import { type ConnectWorker, startConnect } from '../../local/kafka/connect.ts';
 import { kafkaSource } from '../../local/kafka/source.ts';
 import type { SourceRecord } from '../../local/mapping/source.ts';
@@ -47,7 +47,9 @@ export function useDebezium(): () => Promise<Debezium> {
   };
   after(async () => {
     await Promise.all(carriers.map((carrier) => carrier.stop()));
-    await (await starting)?.connect.stop();
+    const started = await starting;
+    if (started !== undefined) closeClient(started.kafka);
+    await started?.connect.stop();
   });
   return () => {
     starting ??= start();
