@@ -12,10 +12,15 @@ export type Start = {
   readonly isNew: boolean;
 };
 
-/** A broker that has just started reads its groups first; the very first group waits until their topic is made. */
-const COORDINATOR_LIMIT_MS = 60_000;
+/**
+ * A broker that has just started leads nothing yet and reads its groups first; the very first group waits until their topic is
+ * made.
+ */
+const STARTING_LIMIT_MS = 60_000;
 const RETRY_MS = 100;
-const COORDINATOR_ERRORS: readonly unknown[] = [
+const STARTING_ERRORS: readonly unknown[] = [
+  'NOT_LEADER_FOR_PARTITION',
+  'LEADER_NOT_AVAILABLE',
   'NOT_COORDINATOR_FOR_GROUP',
   'GROUP_COORDINATOR_NOT_AVAILABLE',
   'GROUP_LOAD_IN_PROGRESS',
@@ -27,12 +32,12 @@ const COORDINATOR_ERRORS: readonly unknown[] = [
  * @throws Error that names the topic and the group, with kafkajs's own as its cause
  */
 export async function startingOffsets(options: KafkaSourceOptions): Promise<Start[]> {
-  const deadline = performance.now() + COORDINATOR_LIMIT_MS;
+  const deadline = performance.now() + STARTING_LIMIT_MS;
   for (;;) {
     try {
       return await ask(options);
     } catch (error) {
-      if (!isOfCoordinator(error) || performance.now() > deadline)
+      if (!isOfStart(error) || performance.now() > deadline)
         throw new Error(`topic ${options.topic}, group ${options.group}: ${(error as Error).message}`, {
           cause: error,
         });
@@ -41,9 +46,8 @@ export async function startingOffsets(options: KafkaSourceOptions): Promise<Star
   }
 }
 
-const isOfCoordinator = (error: unknown): boolean =>
-  error instanceof Error &&
-  (('type' in error && COORDINATOR_ERRORS.includes(error.type)) || isOfCoordinator(error.cause));
+const isOfStart = (error: unknown): boolean =>
+  error instanceof Error && (('type' in error && STARTING_ERRORS.includes(error.type)) || isOfStart(error.cause));
 
 const ask = ({ kafka, topic, group, from }: KafkaSourceOptions): Promise<Start[]> =>
   withAdmin(kafka, async (admin) => {

@@ -153,9 +153,9 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'everything is published',
-    file: 'functions/enroll/enroll.ts',
-    find: ' where (_local)`',
-    replace: '`',
+    file: 'functions/enroll/publish.ts',
+    find: "${filter === null ? '' : ` where (${filter})`}",
+    replace: '',
     tests: ECHO,
     only: `${IN_18}I8 `,
     why: 'every change echoes from each region',
