@@ -121,7 +121,7 @@ function breaker(gate: Gate, counts: DeliveryCounts) {
  * Not as on AWS: a record that alone exceeds the payload limit is delivered alone. Where AWS says nothing: the partitions of
  * a batch that fails in part, or is bisected, are retried apart from each other, so that one cannot hold up the others.
  *
- * Resolves when the committed offsets are known. Throws a RangeError for a batch size that Lambda would not take.
+ * Rejects with a RangeError for a batch size that Lambda would not take.
  */
 export async function startMapping(options: MappingOptions): Promise<Mapping> {
   const limits = checkedLimits(options);
