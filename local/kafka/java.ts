@@ -102,10 +102,16 @@ export async function endJava(directory: string, signal: 'SIGTERM' | 'SIGKILL'):
   while (isAlive(pid)) await delay(POLL_MS);
 }
 
-/** At once and without waiting, for the end of this process. */
+const KILL_LIMIT_MS = 2000;
+
+/** Kills it and waits without letting go of this thread, for the end of this process: its folder is deleted next. */
 export function killJava(directory: string): void {
   const pid = runningPid(directory);
-  if (pid !== null) process.kill(pid, 'SIGKILL');
+  if (pid === null) return;
+  process.kill(pid, 'SIGKILL');
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  const deadline = performance.now() + KILL_LIMIT_MS;
+  while (isAlive(pid) && performance.now() < deadline) Atomics.wait(clock, 0, 0, POLL_MS);
 }
 
 /** Resident memory, where the system tells it (Linux). */
