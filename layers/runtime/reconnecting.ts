@@ -2,7 +2,8 @@ import type postgres from 'postgres';
 
 type Sql = postgres.Sql;
 type TransactionSql = postgres.TransactionSql;
-type Client = { readonly sql: Sql; closed: boolean };
+/** `lost` rejects a moment after the connection is closed: later than postgres.js itself does, where it does. */
+type Client = { readonly sql: Sql; closed: boolean; readonly lost: Promise<never> };
 type Run = (tx: TransactionSql) => unknown;
 
 /**
@@ -12,7 +13,13 @@ type Run = (tx: TransactionSql) => unknown;
  */
 export function reconnecting(open: (onClose: () => void) => Sql): Sql {
   const openClient = (): Client => {
-    const client: Client = { sql: open(() => (client.closed = true)), closed: false };
+    const { promise: lost, reject } = Promise.withResolvers<never>();
+    lost.catch(() => undefined);
+    const onClose = (): void => {
+      client.closed = true;
+      setImmediate(() => reject(Object.assign(new Error('the connection was lost'), { code: 'CONNECTION_CLOSED' })));
+    };
+    const client: Client = { sql: open(onClose), closed: false, lost };
     return client;
   };
   let client = openClient();
@@ -33,7 +40,9 @@ export function reconnecting(open: (onClose: () => void) => Sql): Sql {
     get: (_, name) => {
       if (name === 'end') return end;
       const now = current();
-      return name === 'begin' ? (run: Run) => now.sql.begin(onlyWhileOpen(now, run)) : Reflect.get(now.sql, name);
+      // Not every loss makes postgres.js end a transaction: a restart of the server now and then leaves it waiting for ever.
+      const begin = (run: Run) => Promise.race([now.sql.begin(onlyWhileOpen(now, run)), now.lost]);
+      return name === 'begin' ? begin : Reflect.get(now.sql, name);
     },
   });
 }
