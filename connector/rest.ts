@@ -165,6 +165,10 @@ const isUp = (status: ConnectorStatus | undefined): boolean =>
   status.tasks.length > 0 &&
   status.tasks.every(({ state }) => state === 'RUNNING');
 
+/** The connector or the task that has failed and stays so until somebody starts it anew. */
+export const failedPart = (status: ConnectorStatus | undefined): { readonly trace?: string } | undefined =>
+  [status?.connector, ...(status?.tasks ?? [])].find((part) => part?.state === 'FAILED');
+
 /** Stopped first: the status of the former run would pass for that of the new one. */
 async function startAnew(waiting: Waiting): Promise<void> {
   const { url, name, settings, signal } = waiting;
@@ -177,7 +181,7 @@ async function startAnew(waiting: Waiting): Promise<void> {
 /** Also throws with the cause as soon as the connector or its task has failed. */
 const untilRunning = (waiting: Waiting): Promise<void> =>
   until(waiting, (status) => {
-    const failed = [status?.connector, ...(status?.tasks ?? [])].find((part) => part?.state === 'FAILED');
+    const failed = failedPart(status);
     if (failed !== undefined) throw failure(waiting, failed.trace ?? 'no trace');
     return isUp(status);
   });

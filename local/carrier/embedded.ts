@@ -1,4 +1,5 @@
 import { topicOf } from '@concord/events';
+import { PUBLICATION } from '../../connector/names.ts';
 import { startCapture } from '../capture/capture.ts';
 import { createLog } from '../log/log.ts';
 import { logSource } from '../mapping/source.ts';
@@ -13,7 +14,7 @@ export const startEmbedded: StartCarrier = async ({ topology, onWarning }) => {
       const capture = await startCapture({
         address: url('concord_capture'),
         region: name,
-        publication: 'concord',
+        publication: PUBLICATION,
         append: (records) => {
           for (const { topic, key, value, timestampMs } of records) log.append(topic, key, value, timestampMs);
         },

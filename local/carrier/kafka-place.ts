@@ -5,6 +5,7 @@ import { closeClient, kafkaClient } from '../kafka/client.ts';
 import { startConnect } from '../kafka/connect.ts';
 import type { Compiler } from '../kafka/java.ts';
 import { kafkaSoftware } from '../kafka/software.ts';
+import { withAdmin } from '../kafka/topics.ts';
 import { accessRules, applyUser, captureUser } from './access.ts';
 import type { KafkaPlace } from './kafka.ts';
 
@@ -79,10 +80,7 @@ async function securePlace(broker: Broker, accounts: readonly Account[], options
     return account;
   };
   const admin = kafkaClient({ bootstrap: broker.bootstrap, onWarning: options.onWarning });
-  const rules = admin.admin();
-  await rules.connect();
-  await rules.createAcls({ acl: accessRules(options.regions) });
-  await rules.disconnect();
+  await withAdmin(admin, (rules) => rules.createAcls({ acl: accessRules(options.regions) }));
   const clients = new Map(
     options.regions.map((region) => {
       const secure = { caPem, ...login(applyUser(region)) };

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { topicOf } from '@concord/events';
 import kafkajs, { type Kafka, type Producer } from 'kafkajs';
-import { connectorName, slotName } from '../../connector/names.ts';
-import { connectorStatus, firstLines, registerConnector, removeConnector } from '../../connector/rest.ts';
+import { connectorName, PUBLICATION, slotName } from '../../connector/names.ts';
+import { connectorStatus, failedPart, firstLines, registerConnector, removeConnector } from '../../connector/rest.ts';
 import { connectorSettings, type ProducerLogin, type SourceDatabase } from '../../connector/settings.ts';
 import { topicSettings } from '../../connector/topics.ts';
 import { prepareSlot } from '../../functions/enroll/slot.ts';
@@ -80,7 +80,7 @@ async function capture(
   seen: () => Observed | undefined,
 ): Promise<RegionCapture> {
   const [name, slot] = [connectorName(region.name), slotName(region.name)];
-  await withConnection(region.url(), (sql) => prepareSlot(sql, slot, 'concord', true));
+  await withConnection(region.url(), (sql) => prepareSlot(sql, slot, PUBLICATION, true));
   const access = captureAccess(region.name);
   const settings = connectorSettings({
     ...{ topology, region: region.name, database: databaseOf(region.url('concord_capture')) },
@@ -114,7 +114,7 @@ function failureWatch(connectUrl: string, name: string): () => Promise<void> {
   return async () => {
     if (performance.now() < nextMs) return;
     const status = await connectorStatus(connectUrl, name).catch(() => undefined);
-    const failed = [status?.connector, ...(status?.tasks ?? [])].find((part) => part?.state === 'FAILED');
+    const failed = failedPart(status);
     if (failed !== undefined && hasFailed) throw new Error(`'${name}' failed\n  ${firstLines(failed.trace ?? '')}`);
     [nextMs, hasFailed] = [performance.now() + FAILURE_POLL_MS, failed !== undefined];
   };

@@ -46,6 +46,3 @@ async function untilLed(admin: Admin, topic: string): Promise<void> {
 
 export const deleteTopic = (kafka: Kafka, topic: string): Promise<void> =>
   withAdmin(kafka, (admin) => admin.deleteTopics({ topics: [topic] }));
-
-export const topicPartitions = (kafka: Kafka, topic: string): Promise<number> =>
-  withAdmin(kafka, async (admin) => (await admin.fetchTopicOffsets(topic)).length);
