@@ -13,6 +13,7 @@ import { createTopics } from '../../local/kafka/topics.ts';
 import { findLeftovers, removeLeftovers } from '../../local/postgres/leftovers.ts';
 import { isAlive } from '../../local/process/process-table.ts';
 import { temporaryDirectory } from '../../local/process/server-user.ts';
+import { readTopic } from '../support/debezium.ts';
 import { kafkaOrSkip } from '../support/kafka.ts';
 
 const skip = kafkaOrSkip();
@@ -251,26 +252,8 @@ async function write(bootstrap: string, value: string): Promise<void> {
   await producer.disconnect();
 }
 
-/** All values of the topic as it stands now. */
+/** All values of the topic as it stands now: by the source that outlives a broker's restart, where a plain consumer may end. */
 async function readAll(bootstrap: string): Promise<(string | undefined)[]> {
-  const kafka = kafkaClient({ bootstrap });
-  const admin = kafka.admin();
-  await admin.connect();
-  const [partition] = await admin.fetchTopicOffsets(TOPIC);
-  await admin.disconnect();
-  const consumer = kafka.consumer({ groupId: `read.${process.hrtime.bigint()}`, maxWaitTimeInMs: 100 });
-  const values: (string | undefined)[] = [];
-  const all = Promise.withResolvers<void>();
-  await consumer.connect();
-  await consumer.subscribe({ topic: TOPIC, fromBeginning: true });
-  await consumer.run({
-    autoCommit: false,
-    eachMessage: async ({ message }) => {
-      values.push(message.value?.toString());
-      if (values.length === Number(partition?.high)) all.resolve();
-    },
-  });
-  await all.promise;
-  await consumer.disconnect();
-  return values;
+  const records = await readTopic(kafkaClient({ bootstrap }), TOPIC);
+  return records.map(({ value }) => value?.toString());
 }
