@@ -21,3 +21,6 @@ export const regionOfTopic = (topic: string): string | undefined => {
 
 export const isInternalTopic = (topic: string): boolean =>
   topic === 'concord.repair' || topic === 'concord.redrive' || topic === 'concord.drain';
+
+/** `groupOf('us-east-1', 'eu-west-1')` is `concord.eu-west-1.us-east-1`: one consumer group per event source mapping. */
+export const groupOf = (from: string, into: string): string => `concord.${into}.${from}`;

@@ -101,6 +101,23 @@ const DEFAULT_LIMITS: Limits = {
 
 const checked = Compile(TopologyFile);
 
+type SchemaError = { readonly instancePath: string; readonly message: string };
+
+/** Of a property that does not belong there, the schema complains twice: this is the complaint without its name. */
+const tellsMore = ({ message }: SchemaError): boolean => message !== 'must not have additional properties';
+
+/** What people write who expect it to be possible. */
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [/\/hubs?$/, 'there is one hub: "hub" at the top names a region'],
+  [/^\/regions\/\d+\/tables$/, 'all regions have the same tables: list them once, at the top'],
+];
+
+const problemOf = ({ instancePath, message }: SchemaError): TopologyProblem => ({
+  path: instancePath || '/',
+  reason: message === 'schema is false' ? 'does not belong here' : message,
+  hint: HINTS.find(([path]) => path.test(instancePath))?.[1] ?? 'see the schema in events/topology.ts',
+});
+
 const firstRepeat = (values: readonly (string | number)[]): number =>
   values.findIndex((value, index) => values.indexOf(value) !== index);
 
@@ -135,12 +152,7 @@ function* crossChecks(file: Static<typeof TopologyFile>, limits: Limits): Genera
 /** Checks a parsed `concord.json`. Never throws: every problem found is returned. */
 export function parseTopology(value: unknown): TopologyResult {
   if (!checked.Check(value)) {
-    const problems = checked.Errors(value).map((error) => ({
-      path: error.instancePath || '/',
-      reason: error.message,
-      hint: 'see the schema in events/topology.ts',
-    }));
-    return { ok: false, problems };
+    return { ok: false, problems: [...checked.Errors(value)].filter(tellsMore).map(problemOf) };
   }
   const limits = { ...DEFAULT_LIMITS, ...value.limits };
   const problems = [...crossChecks(value, limits)];

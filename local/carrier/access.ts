@@ -1,10 +1,9 @@
-import { topicOf } from '@concord/events';
+import { groupOf, topicOf } from '@concord/events';
 import kafkajs, {
   type AclEntry,
   type AclOperationTypes as Operation,
   type AclResourceTypes as Resource,
 } from 'kafkajs';
-import { groupOf } from './groups.ts';
 
 /** The accounts of a region: its connector's, and its apply function's. */
 export const captureUser = (region: string): string => `capture-${region}`;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { topicOf } from '@concord/events';
+import { groupOf, topicOf } from '@concord/events';
 import kafkajs, { type Kafka, type Producer } from 'kafkajs';
 import { connectorName, PUBLICATION, slotName } from '../../connector/names.ts';
 import { connectorStatus, failedPart, firstLines, registerConnector, removeConnector } from '../../connector/rest.ts';
@@ -12,7 +12,7 @@ import { openConnection, withConnection } from '../region/connection.ts';
 import type { Region } from '../region/database.ts';
 import type { Carrier, CarrierOptions, RegionCapture, StartCarrier } from './carrier.ts';
 import { countChanges } from './count-changes.ts';
-import { groupOf } from './groups.ts';
+
 import { type Observed, observed } from './observed.ts';
 
 /** A running Kafka cluster and Connect worker, and who may do what there. */

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, type TestContext } from 'node:test';
-import { isHeartbeatKey, topicOf } from '@concord/events';
-import { groupOf } from '../../local/carrier/groups.ts';
+import { groupOf, isHeartbeatKey, topicOf } from '@concord/events';
 import { kafkaCarrier } from '../../local/carrier/kafka.ts';
 import { withAdmin } from '../../local/kafka/topics.ts';
 import { makeTemplate } from '../../local/region/template.ts';

@@ -54,7 +54,15 @@ describe('a problem of a topology has its path, a reason and a hint', () => {
   const cases: [name: string, file: unknown, path: string, says: RegExp][] = [
     ['no object', 'text', '/', /./],
     ['another version', { ...good, version: 2 }, '/version', /./],
-    ['a name that means nothing', { ...good, region: 'x' }, '/', /./],
+    ['a name that means nothing', { ...good, region: 'x' }, '/region', /does not belong here/],
+    ['two hubs', { ...good, hub: ['us-east-1', 'eu-west-1'] }, '/hub', /must be string.*there is one hub/],
+    ['a second hub', { ...good, regions: [first, { ...second, hub: true }] }, '/regions/1/hub', /there is one hub/],
+    [
+      'tables of one region',
+      { ...good, regions: [first, { ...second, tables: [] }] },
+      '/regions/1/tables',
+      /does not belong here.*the same tables: list them once/,
+    ],
     ['no regions', { ...good, regions: [] }, '/regions', /./],
     ['a region in capitals', { ...good, regions: [first, { name: 'EU', slot: 1 }] }, '/regions/1/name', /./],
     ['a slot below 0', { ...good, regions: [{ ...first, slot: -1 }] }, '/regions/0/slot', /./],
