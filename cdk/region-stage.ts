@@ -1,0 +1,74 @@
+import type { Topology } from '@concord/events';
+import { Stage } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import { Apply } from './apply/apply.ts';
+import { CaptureConnector } from './capture/capture.ts';
+import { ConcordStack } from './concord-stack.ts';
+import { Database } from './database/database.ts';
+import { Enroll } from './enroll/enroll.ts';
+import { Kafka } from './kafka/kafka.ts';
+import { Network } from './network/network.ts';
+import { Operations } from './operations/operations.ts';
+import { type Deployment, regionDeployment } from './read-deployment.ts';
+import { HubToSpoke } from './replication/hub-to-spoke.ts';
+import { addMirrors, warnOfMissingWays, wayOf } from './replication/replicate.ts';
+
+export type RegionStageProps = {
+  readonly topology: Topology;
+  readonly region: string;
+  readonly deployment: Deployment;
+  /** Path of the connector plugin; without it the stacks that need it are left out. */
+  readonly pluginZip: string | undefined;
+};
+
+/** Everything of one region: `cdk deploy 'Concord-<region>/*'`, in the order in which the stacks are made here. */
+export class RegionStage extends Stage {
+  constructor(scope: Construct, { topology, region, deployment, pluginZip }: RegionStageProps) {
+    super(scope, `Concord-${region}`);
+    const options = regionDeployment(deployment, region);
+    const slot = topology.regions.find(({ name }) => name === region)?.slot ?? 0;
+    const stack = (id: string, description: string, holdsData = false): ConcordStack =>
+      new ConcordStack(this, id, {
+        account: options.account,
+        region,
+        description: `Concord in ${region}: ${description}`,
+        terminationProtection: holdsData && options.database.removal !== 'destroy',
+      });
+
+    const { alarmTopic } = new Operations(stack('Operations', 'alarms'), 'Operations', options.operations);
+    const network = new Network(stack('Network', 'network'), 'Network', { options: options.network, slot });
+    const common = { topology, region, network, alarmTopic };
+
+    const database = new Database(stack('Database', 'database', true), 'Database', {
+      ...common,
+      options: options.database,
+    });
+    const kafkaStack = stack('Kafka', 'brokers and topics', true);
+    const kafka = new Kafka(kafkaStack, 'Kafka', { ...common, options: options.kafka });
+    const enrollStack = stack('Enroll', 'the database in the topology');
+    new Enroll(enrollStack, 'Enroll', { ...common, database, options: options.enroll });
+    const applyStack = stack('Apply', "the other regions' changes");
+    new Apply(applyStack, 'Apply', { ...common, database, kafka, options: options.apply });
+    applyStack.addStackDependency(enrollStack, 'apply needs its schema and its role');
+
+    if (kafka.msk === undefined || pluginZip === undefined) return;
+    const captureStack = stack('Capture', 'the connector');
+    new CaptureConnector(captureStack, 'Capture', { ...common, database, pluginZip, options: options.capture });
+    captureStack.addStackDependency(enrollStack, 'capture needs publication and slot');
+    captureStack.addStackDependency(kafkaStack, 'capture reads where the brokers are');
+
+    let stackOfReplication: ConcordStack | undefined;
+    const replicationStack = (): ConcordStack => {
+      stackOfReplication ??= stack('Replication', "the other regions' topics");
+      stackOfReplication.addStackDependency(kafkaStack, 'replication reads where the brokers are');
+      return stackOfReplication;
+    };
+    if (
+      region !== topology.hub &&
+      wayOf({ from: topology.hub, into: region, topics: [] }, deployment).kind === 'replicator'
+    )
+      new HubToSpoke(replicationStack(), 'FromHub', common);
+    addMirrors(replicationStack, { ...common, deployment, pluginZip });
+    warnOfMissingWays(kafkaStack, topology, region, deployment);
+  }
+}

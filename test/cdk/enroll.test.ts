@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { App } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { RegionStage } from '../../cdk/region-stage.ts';
+import { deploymentWith, stacksOf, TOPOLOGY } from '../support/region-templates.ts';
+import { actionsOf, resourceOf, resourcesOf, statementsOf } from '../support/templates.ts';
+
+const REGION = 'eu-west-1';
+const TYPE = 'Custom::ConcordEnrolledDatabase';
+const template = stacksOf(REGION).Enroll as Template;
+
+test('the custom resource names slot, publication and roles, with their secrets', () => {
+  const { Properties } = resourceOf(template, TYPE);
+  assert.equal(Properties.slot, 'concord_eu_west_1');
+  assert.equal(Properties.publication, 'concord');
+  assert.deepEqual(
+    Properties.roles.map(({ role }: { role: string }) => role),
+    ['concord_apply', 'concord_capture'],
+  );
+  assert.ok(Number(Properties.ServiceTimeout) <= 900);
+});
+
+test('it is updated when tables, regions, topics or limits change, and otherwise not', () => {
+  const digestOf = (topology: typeof TOPOLOGY): string => {
+    const stage = new RegionStage(new App(), {
+      ...{ topology, region: REGION, deployment: deploymentWith({}), pluginZip: undefined },
+    });
+    const enroll = stage.synth().stacks.find(({ stackName }) => stackName.endsWith('Enroll'));
+    return resourceOf(Template.fromJSON(enroll?.template), TYPE).Properties.topologyDigest;
+  };
+  const digest = digestOf(TOPOLOGY);
+  assert.equal(digestOf(structuredClone(TOPOLOGY)), digest);
+  assert.notEqual(
+    digestOf({ ...TOPOLOGY, tables: [...TOPOLOGY.tables, { name: 'public.more', policy: 'lww' }] }),
+    digest,
+  );
+  assert.notEqual(digestOf({ ...TOPOLOGY, topics: { ...TOPOLOGY.topics, partitions: 16 } }), digest);
+});
+
+test('the greatest ids of other regions are passed on', () => {
+  const ids = { 'public.users.id': '4711' };
+  const { Properties } = resourceOf(stacksOf(REGION, { enroll: { greatestIds: ids } }).Enroll as Template, TYPE);
+  assert.deepEqual(Properties.greatestIds, ids);
+  assert.equal(resourceOf(template, TYPE).Properties.greatestIds, undefined);
+});
+
+test('the function signs in past the proxy, as the administrator, in the network', () => {
+  const [enroll] = Object.values(resourcesOf(template, 'AWS::Lambda::Function')).filter(({ Properties }) =>
+    Properties.Description?.startsWith('Brings'),
+  );
+  assert.equal(enroll?.Properties.VpcConfig.SubnetIds.length, 3);
+  const url = JSON.stringify(enroll?.Properties.Environment.Variables.CONCORD_DATABASE_URL);
+  assert.match(url, /sslmode=verify-full/);
+  assert.doesNotMatch(url, /Proxy/);
+  assert.doesNotMatch(url, /:password/);
+});
+
+test('it reads the three secrets and does nothing else in AWS', () => {
+  const statements = statementsOf(template, /^EnrollFunction/);
+  const reads = statements.filter((statement) => actionsOf(statement).includes('secretsmanager:GetSecretValue'));
+  assert.equal(reads.length, 3);
+  assert.equal(new Set(reads.map(({ Resource }) => JSON.stringify(Resource))).size, 3);
+  const allowed = statements.filter(({ Effect }) => Effect === 'Allow').flatMap(actionsOf);
+  assert.deepEqual(
+    [...new Set(allowed.map((action) => action.split(':')[0]))].toSorted(),
+    ['ec2', 'kms', 'logs', 'secretsmanager', 'xray'].filter((service) =>
+      allowed.some((action) => action.startsWith(service)),
+    ),
+  );
+});
