@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Topology, TopologyProblem } from '@concord/events';
 import { RegionInfo } from 'aws-cdk-lib/region-info';
-import type { ApplyOptions } from './apply/apply.ts';
+import { type ApplyOptions, applyProblems } from './apply/apply.ts';
 import type { CaptureOptions } from './capture/capture.ts';
 import type { DatabaseOptions } from './database/database.ts';
 import type { EnrollOptions } from './enroll/enroll.ts';
@@ -65,7 +65,8 @@ export function* deploymentProblems(deployment: Deployment, topology: Topology):
         reason: `'${name}' is not a region of AWS`,
         hint: 'regions that are deployed bear the names of AWS: https://docs.aws.amazon.com/general/latest/gr/rande.html',
       };
-    const { account } = regionDeployment(deployment, name);
+    const { account, apply } = regionDeployment(deployment, name);
+    for (const problem of applyProblems(apply)) yield { ...problem, path: `apply of ${name}: ${problem.path}` };
     if (account !== undefined && !ACCOUNT.test(account))
       yield { path: `account of ${name}`, reason: `'${account}' is not an account id`, hint: 'twelve digits' };
   }

@@ -1,4 +1,4 @@
-import { groupOf, type Topology } from '@concord/events';
+import { groupOf, type Topology, type TopologyProblem } from '@concord/events';
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
@@ -57,6 +57,28 @@ const DEFAULTS = {
   logRetention: RetentionDays.ONE_MONTH,
   lagAlarmMinutes: 15,
 } as const satisfies Required<ApplyOptions>;
+
+/** Parking a record of 6 MB takes 160 MB: a smaller function would die of it for ever. */
+const LEAST_MEMORY_MB = 256;
+const LIMITS: readonly (readonly [
+  keyof ApplyOptions & ('memoryMb' | 'timeoutSeconds' | 'batchSize'),
+  number,
+  number,
+  string,
+])[] = [
+  ['memoryMb', LEAST_MEMORY_MB, 10_240, 'the largest record has to fit, several times'],
+  ['timeoutSeconds', 10, 14 * 60, 'Lambda allows 14 minutes for a Kafka mapping'],
+  ['batchSize', 1, 10_000, 'Lambda allows 10,000 records'],
+];
+
+/** Options that Lambda would refuse, or under which a partition could stand still. */
+export function* applyProblems(options: ApplyOptions): Generator<TopologyProblem> {
+  for (const [path, least, most, why] of LIMITS) {
+    const value = options[path];
+    if (value !== undefined && !(Number.isInteger(value) && value >= least && value <= most))
+      yield { path, reason: `${value} is not ${least} to ${most}`, hint: why };
+  }
+}
 
 /** The other regions' changes into this region's database. */
 export class Apply extends Construct {

@@ -69,7 +69,8 @@ function captureSettings({ options, topology, region, database }: CaptureConnect
     port,
     name: database.databaseName,
     user: USER,
-    password: secretValue(database.secrets.capture, 'password'),
+    // Read at each connection: a rotation needs no restart.
+    password: { id: database.secrets.capture.secretArn, region },
     tls: tlsOf(database.sslmode, options.rootCertFile),
   };
   const settings = connectorSettings({ topology, region, database: source });

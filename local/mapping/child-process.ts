@@ -11,17 +11,33 @@ export type FunctionCode = {
   readonly env: Readonly<Record<string, string>>;
   /** What the process writes to stdout and stderr; without it, it writes where this process does. */
   readonly onOutput?: (text: string) => void;
+  /** How Node is started, where that matters. */
+  readonly start?: ProcessStart;
+};
+
+export type ProcessStart = {
+  readonly directory: string;
+  /** A program that becomes Node: it gets its own arguments, then the path of Node and all that follows. */
+  readonly launcher?: { readonly program: string; readonly arguments: readonly string[] };
+  readonly nodeArguments: readonly string[];
 };
 
 /** A process that has loaded one function. Every promise rejects with a `FunctionError` once the process is gone. */
 export type FunctionProcess = {
+  /** Undefined when it could not be started. */
+  readonly pid: number | undefined;
   readonly ready: Promise<void>;
+  /** What loading the function took; undefined until it is ready. */
+  readonly initMs: () => number | undefined;
   readonly invoke: (request: Request) => Promise<unknown>;
   /** Resolves when the process is gone. */
   readonly exited: Promise<void>;
   readonly isDoomed: () => boolean;
   /** SIGKILL; `reason` stands in for what the exit would tell. */
   readonly kill: (reason?: FunctionError) => void;
+  /** SIGSTOP: nothing of it runs, and its clocks go on. Nothing happens to a process that is gone. */
+  readonly freeze: () => void;
+  readonly thaw: () => void;
   /** Asks the process to end. */
   readonly disconnect: () => void;
 };
@@ -36,11 +52,14 @@ function exitError(code: number | null, signal: NodeJS.Signals | null): Function
   return new FunctionError('Runtime.ExitError', message);
 }
 
-function forkFunction({ modulePath, exportName, env, onOutput }: FunctionCode): ChildProcess {
+function forkFunction({ modulePath, exportName, env, onOutput, start }: FunctionCode): ChildProcess {
   const output = onOutput ? 'pipe' : 'inherit';
+  const { directory, launcher, nodeArguments = [] } = start ?? {};
   const child = fork(ENTRY, [modulePath, exportName], {
     env: { ...env },
-    execArgv: [],
+    execPath: launcher?.program ?? process.execPath,
+    execArgv: [...(launcher ? [...launcher.arguments, process.execPath] : []), ...nodeArguments],
+    ...(directory !== undefined && { cwd: directory }),
     stdio: ['ignore', output, output, 'ipc'],
   });
   for (const stream of [child.stdout, child.stderr])
@@ -95,12 +114,19 @@ export function startFunctionProcess(code: FunctionCode): FunctionProcess {
     if (answer.kind === 'error') throw new FunctionError(answer.errorType, answer.message, answer.stack);
     return answer;
   };
-  const ready = nextAnswer().then(() => undefined);
+  let initMs: number | undefined;
+  const ready = nextAnswer().then((answer) => {
+    if (answer.kind === 'ready') initMs = answer.initMs;
+  });
   ready.catch(() => undefined);
 
   return {
+    pid: child.pid,
     ready,
+    initMs: () => initMs,
     exited,
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
     invoke: async (request) => {
       const answer = nextAnswer();
       child.send(request, () => undefined); // if it cannot be sent, the exit tells

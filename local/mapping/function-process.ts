@@ -17,25 +17,27 @@ const failure = (thrown: unknown, requestId: string | undefined, errorType?: str
 
 async function load(): Promise<Handler> {
   const module = await import(pathToFileURL(modulePath).href);
-  if (typeof module[exportName] !== 'function')
-    throw new ReferenceError(`${modulePath} has no function '${exportName}'`);
-  return module[exportName];
+  // Not every way in which CommonJS exports can be told from the text of a module.
+  const handler = module[exportName] ?? module.default?.[exportName];
+  if (typeof handler !== 'function') throw new ReferenceError(`${modulePath} has no function '${exportName}'`);
+  return handler;
 }
 
-async function answer(handler: Handler, { requestId, event, deadlineMs }: Request): Promise<Answer> {
+async function answer(handler: Handler, { requestId, event, deadlineMs, context }: Request): Promise<Answer> {
   try {
-    const context = contextOf(basename(modulePath, '.ts'), requestId, deadlineMs);
-    return { kind: 'result', requestId, result: await handler(event as never, context) };
+    const whole = { ...contextOf(basename(modulePath, '.ts'), requestId, deadlineMs), ...context };
+    return { kind: 'result', requestId, result: await handler(event as never, whole) };
   } catch (error) {
     return failure(error, requestId);
   }
 }
 
 process.on('disconnect', () => process.exit());
+const startMs = performance.now();
 try {
   const handler = await load();
   process.on('message', async (request: Request) => send(await answer(handler, request)));
-  send({ kind: 'ready' });
+  send({ kind: 'ready', initMs: performance.now() - startMs });
 } catch (error) {
   send(failure(error, undefined, 'Runtime.ImportModuleError'));
 }

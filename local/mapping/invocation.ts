@@ -20,9 +20,19 @@ export type LambdaContext = {
 export type Handler = (event: never, context: LambdaContext) => unknown;
 
 /** From the parent to the process of a function, and back: one answer per request; `ready` comes once, before any. */
-export type Request = { readonly requestId: string; readonly event: unknown; readonly deadlineMs: number };
+export type Request = {
+  readonly requestId: string;
+  readonly event: unknown;
+  readonly deadlineMs: number;
+  /** What else the handler finds in its context object. */
+  readonly context?: Readonly<Record<string, string>>;
+};
 export type Answer =
-  | { readonly kind: 'ready' }
+  | {
+      readonly kind: 'ready';
+      /** What loading the function took. */
+      readonly initMs: number;
+    }
   | { readonly kind: 'result'; readonly requestId: string; readonly result: unknown }
   | {
       readonly kind: 'error';

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { startCluster } from '../../local/postgres/cluster.ts';
 import { benchApply } from './apply.ts';
+import { benchColdStart } from './cold-start.ts';
 import { describeMachine } from './machine.ts';
 import type { Part } from './part.ts';
 import { benchPath } from './path.ts';
@@ -11,8 +12,9 @@ const PARTS: Readonly<Record<string, (part: Part) => Promise<Record<string, numb
   apply: benchApply,
   writes: benchWrites,
   path: benchPath,
+  'cold-start': benchColdStart,
 };
-const USAGE = 'node test/bench/main.ts [apply|writes|path ...] [--json] [--rows N] [--seconds S]';
+const USAGE = 'node test/bench/main.ts [apply|writes|path|cold-start ...] [--json] [--rows N] [--seconds S]';
 
 /*
  * `npm run bench`: Concord beside what PostgreSQL does without it, in one run on one machine, so that the ratios mean

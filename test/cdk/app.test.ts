@@ -166,6 +166,14 @@ describe('what does not fit is refused with its place, the reason and a hint', (
       /account of eu-west-1: '123' is not an account id\n {2}hint: twelve digits/,
     ],
     [
+      'a function too small for the largest record',
+      () =>
+        synthesise({
+          deployment: deployment(`{ ...standard, regions: { 'eu-west-1': { apply: { memoryMb: 128 } } } }`),
+        }),
+      /apply of eu-west-1: memoryMb: 128 is not 256 to 10240\n {2}hint: the largest record/,
+    ],
+    [
       'a plugin that is not there',
       () => synthesise({ deployment: deployment(`{ ...standard, pluginZip: '/nowhere/plugin.zip' }`) }),
       /pluginZip: .*\/nowhere\/plugin\.zip.*\n {2}hint: .*mvn -f connector\/pom\.xml package/,

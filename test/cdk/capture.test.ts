@@ -70,22 +70,17 @@ describe('the connector', () => {
 
   test('gets the settings that everybody gets', () => {
     const database = { host: 'db.example', port: 5432, name: 'app', user: 'concord_capture', tls: 'require' } as const;
-    const { 'database.password': _, ...expected } = connectorSettings({
-      topology,
-      region,
-      database: { ...database, password: '' },
-    });
-    const { 'database.password': __, ...actual } = settings;
-    assert.deepEqual(actual, expected);
+    const id = 'the secret';
+    const expected = connectorSettings({ topology, region, database: { ...database, password: { id, region } } });
+    const { 'driver.concord.secret': secret, ...actual } = settings;
+    assert.deepEqual({ ...actual, 'driver.concord.secret': id }, expected);
+    assert.match(text(secret), /Fn::ImportValue.*Database:.*Capture/);
     assert.equal(connector.ConnectorName, 'concord-eu-west-1');
   });
 
-  test('gets the password as an expression that the worker resolves', () => {
-    const [delimiter, parts] = (settings['database.password'] as { 'Fn::Join': [string, unknown[]] })['Fn::Join'];
-    assert.equal(delimiter, '');
-    assert.equal(parts[0], '${secrets:');
-    assert.equal(parts.at(-1), ':password}');
-    assert.match(text(parts[1]), /Fn::ImportValue.*Database:.*Capture/);
+  test('gets no password, but the secret that it reads at each connection', () => {
+    assert.equal(settings['database.password'], undefined);
+    assert.equal(settings['driver.authenticationPluginClassName'], 'io.concord.connect.SecretPassword');
   });
 
   test('checks the server where there is a file to check it by', () => {

@@ -51,9 +51,10 @@ describe('the deployment of the probe', () => {
   });
 
   test('has what the story looks for', () => {
-    const { proxy, applySecretArn, mappings, alarms, logGroups } = found(SPOKE, spoke);
+    const { proxy, applySecretArn, captureSecretArn, mappings, alarms, logGroups } = found(SPOKE, spoke);
     assert.match(proxy, /Proxy/);
     assert.match(applySecretArn, /ApplySecret/);
+    assert.match(captureSecretArn, /CaptureSecret/);
     assert.equal(mappings.length, 1);
     assert.ok(alarms.length > 5);
     assert.ok(logGroups.length > 3);
