@@ -8,8 +8,9 @@ export type SettingProblem = {
   readonly consequence: string;
 };
 
-/** Settings whose values are neither compared nor printed. */
-export const isSecret = (setting: string): boolean => /password|secret|jaas|credential|token|\.key$/i.test(setting);
+/** Settings whose values are neither compared nor printed. Where a secret lies is none. */
+export const isSecret = (setting: string): boolean =>
+  /password|secret|jaas|credential|token|\.key$/i.test(setting) && !setting.startsWith('driver.concord.');
 
 /** Settings that may differ: how fast, how often, how large; they neither change what is captured nor whether it arrives. */
 const TUNING: readonly RegExp[] = [
@@ -87,6 +88,7 @@ const CONSEQUENCES: readonly (readonly [setting: RegExp, consequence: string])[]
   ],
   [/^producer\.override\.max\.request\.size$/, 'a large row stops the connector, and everything behind it'],
   [/^producer\.override\.(security|sasl|ssl)/, 'the connector writes as another principal, or unencrypted'],
+  [/^driver\./, 'the password comes from elsewhere, or is not read again after a rotation: capture stops then'],
   [/^database\.ssl/, 'the password and every change may cross the network unencrypted'],
   [/^database\./, 'another database is captured'],
   [

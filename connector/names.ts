@@ -4,6 +4,8 @@ import { isRegionName } from '@concord/events';
 export const CONVERTER_CLASS = 'io.concord.connect.TextConverter';
 /** Of the transform in `connector/plugin` that replaces values too large for one invocation. */
 export const SIZE_LIMIT_CLASS = 'io.concord.connect.SizeLimit';
+/** Of the class in `connector/plugin` that reads the password of the database from Secrets Manager. */
+export const PASSWORD_CLASS = 'io.concord.connect.SecretPassword';
 export const CONNECTOR_CLASS = 'io.debezium.connector.postgresql.PostgresConnector';
 /** The publication that enrolling makes. */
 export const PUBLICATION = 'concord';

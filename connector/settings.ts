@@ -1,5 +1,6 @@
 import { OVERSIZED, type Topology, topicOf, UNAVAILABLE } from '@concord/events';
-import { CONNECTOR_CLASS, CONVERTER_CLASS, PUBLICATION, SIZE_LIMIT_CLASS, slotName } from './names.ts';
+import { prefixed, type ScramLogin, scramSettings } from './login.ts';
+import { CONNECTOR_CLASS, CONVERTER_CLASS, PASSWORD_CLASS, PUBLICATION, SIZE_LIMIT_CLASS, slotName } from './names.ts';
 import { maxMessageBytes } from './topics.ts';
 
 export type SourceDatabase = {
@@ -7,17 +8,28 @@ export type SourceDatabase = {
   readonly port: number;
   readonly name: string;
   readonly user: string;
-  /** The password, or an expression of a config provider of the worker: `${secretsmanager:…}`. */
-  readonly password: string;
+  /**
+   * The password, an expression of a config provider of the worker, which is read when the connector's task starts, or a secret
+   * that is read at each connection: only then a rotated password needs no restart.
+   */
+  readonly password: string | PasswordSecret;
   /** Absent: not encrypted. `require`: encrypted, whoever answers. A file: verified against it, host name included. */
   readonly tls?: { readonly rootCertFile: string } | 'require' | undefined;
 };
 
+/** A secret of AWS Secrets Manager, a JSON object, read by the worker. */
+export type PasswordSecret = {
+  /** Or its ARN. */
+  readonly id: string;
+  readonly region: string;
+  /** Default `password`. */
+  readonly key?: string | undefined;
+  /** Of Secrets Manager, where it is not AWS's own. */
+  readonly endpoint?: string | undefined;
+};
+
 /** How the connector's own producer logs in (SCRAM-SHA-512 over TLS), where that is not the worker's own principal. */
-export type ProducerLogin = {
-  readonly user: string;
-  readonly password: string;
-  readonly rootCertFile?: string;
+export type ProducerLogin = ScramLogin & {
   /** Brokers, where the worker reaches them by another listener. */
   readonly bootstrap?: string;
 };
@@ -65,7 +77,7 @@ function source(region: string, database: SourceDatabase): Settings {
     'database.port': String(database.port),
     'database.dbname': database.name,
     'database.user': database.user,
-    'database.password': database.password,
+    ...password(database.password),
     ...tls(database.tls),
     'plugin.name': 'pgoutput',
     'slot.name': slotName(region),
@@ -80,6 +92,18 @@ function source(region: string, database: SourceDatabase): Settings {
     // The slot moves only to positions that Connect has stored, never to the driver's keep-alives. `offset.mismatch.strategy`
     // stays at its default: the other values skip the check that notices a slot that was dropped and made anew.
     'lsn.flush.mode': 'connector',
+  };
+}
+
+/** The driver asks the class of our plugin for the password whenever it connects. */
+function password(from: SourceDatabase['password']): Settings {
+  if (typeof from === 'string') return { 'database.password': from };
+  return {
+    'driver.authenticationPluginClassName': PASSWORD_CLASS,
+    'driver.concord.secret': from.id,
+    'driver.concord.secret.region': from.region,
+    ...(from.key === undefined ? {} : { 'driver.concord.secret.key': from.key }),
+    ...(from.endpoint === undefined ? {} : { 'driver.concord.secret.endpoint': from.endpoint }),
   };
 }
 
@@ -208,20 +232,7 @@ function delivery(maxBytes: number, pollMs: number): Settings {
   };
 }
 
-const quoted = (value: string): string => `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
-
-function login({ user, password, rootCertFile, bootstrap }: ProducerLogin): Settings {
-  const module = 'org.apache.kafka.common.security.scram.ScramLoginModule';
-  return {
-    ...(bootstrap === undefined ? {} : { 'producer.override.bootstrap.servers': bootstrap }),
-    'producer.override.security.protocol': 'SASL_SSL',
-    'producer.override.sasl.mechanism': 'SCRAM-SHA-512',
-    'producer.override.sasl.jaas.config': `${module} required username=${quoted(user)} password=${quoted(password)};`,
-    ...(rootCertFile === undefined
-      ? {}
-      : {
-          'producer.override.ssl.truststore.type': 'PEM',
-          'producer.override.ssl.truststore.location': rootCertFile,
-        }),
-  };
-}
+const login = ({ bootstrap, ...scram }: ProducerLogin): Settings => ({
+  ...(bootstrap === undefined ? {} : { 'producer.override.bootstrap.servers': bootstrap }),
+  ...prefixed('producer.override.', scramSettings(scram)),
+});

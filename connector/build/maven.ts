@@ -4,7 +4,6 @@ export type MavenRun = {
   readonly maven: string;
   readonly pom: string;
   readonly properties: Readonly<Record<string, string>>;
-  readonly environment?: NodeJS.ProcessEnv;
 };
 
 const LAST_LINES = 15;
@@ -13,13 +12,12 @@ const LAST_LINES = 15;
  * Runs `mvn package` of a POM. Rejects with the last lines of its output. Maven ends with this process at the latest, also on
  * Ctrl-C.
  */
-export async function runMaven({ maven, pom, properties, environment }: MavenRun): Promise<void> {
+export async function runMaven({ maven, pom, properties }: MavenRun): Promise<void> {
   const defines = Object.entries(properties).map(([name, value]) => `-D${name}=${value}`);
   const args = ['--quiet', '--batch-mode', '--no-transfer-progress', '--file', pom, 'package', ...defines];
   const child = spawn(maven, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: process.platform !== 'win32',
-    ...(environment && { env: environment }),
   });
   const forget = killWithThisProcess(child);
   let output = '';

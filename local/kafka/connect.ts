@@ -33,6 +33,8 @@ export type ConnectOptions = {
   readonly broker: Pick<Broker, 'bootstrap' | 'secure'>;
   /** For the broker's secure listener; without it the worker and its connectors use the plain one. */
   readonly security?: ConnectSecurity;
+  /** Properties of the worker beside, or in place of, those that it has anyway. */
+  readonly properties?: Readonly<Record<string, string>>;
   /** Default `quick`. */
   readonly compiler?: Compiler;
 };
@@ -45,6 +47,7 @@ export async function startConnect({
   software,
   broker,
   security,
+  properties: more = {},
   compiler = 'quick',
 }: ConnectOptions): Promise<ConnectWorker> {
   const directory = join(runDirectory(), `connect-${++count}`);
@@ -56,6 +59,7 @@ export async function startConnect({
     'bootstrap.servers': security ? broker.secure.bootstrap : broker.bootstrap,
     ...workerSettings(software.pluginPath, url, `connect-${randomUUID()}`),
     ...(security && loginSettings(security)),
+    ...more,
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
   writeFileSync(properties, lines.join(''), { mode: 0o600 });

@@ -1,7 +1,7 @@
 import { after } from 'node:test';
+import { findToolchain } from '../../connector/build/toolchain.ts';
 import { attachBroker, type Broker, startBroker } from '../../local/kafka/broker.ts';
 import { type KafkaSoftware, kafkaSoftware } from '../../local/kafka/software.ts';
-import { findToolchain } from '../../local/kafka/toolchain.ts';
 
 export type KafkaOfRun = { readonly software: KafkaSoftware; readonly broker: Broker };
 

@@ -1,1 +1,0 @@
-export * from '../../connector/build/toolchain.ts';
