@@ -6,11 +6,15 @@ import { startBroker } from '../local/kafka/broker.ts';
 import { kafkaSoftware } from '../local/kafka/software.ts';
 import { summaryReporter } from './summary.ts';
 import { kafkaOrSkip } from './support/kafka.ts';
+import { canStartLocalStack, ownLocalStack } from './support/localstack.ts';
+import { TEST_LIMIT_MS, watchFiles } from './watchdog.ts';
 
 /*
  * `npm test [-- part …]`: the checks, every test file, and the mutation list. A part is a piece of a path: `npm test -- unit`.
  * The suffix of a file says what it needs: `.test.ts` nothing, `.prop.test.ts` time, `.pg.test.ts` PostgreSQL (from npm),
- * `.kafka.test.ts` Java and Maven. These come last and share one broker; `-broker.kafka.test.ts` restarts it, so it comes alone.
+ * `.kafka.test.ts` Java and Maven, `.aws.test.ts` Python. The two last come last: the Kafka files share one broker, which
+ * `-broker.kafka.test.ts` restarts, so that it comes alone; the AWS files come one by one, share one LocalStack, and find the
+ * broker still there.
  */
 const ROOT = new URL('../', import.meta.url).pathname;
 const parts = process.argv.slice(2);
@@ -42,30 +46,40 @@ function runStages(stages: readonly Stage[]): void {
 
 async function runFiles(files: readonly string[], concurrency: number): Promise<void> {
   if (files.length === 0) return;
-  const summary = await summaryReporter(run({ files: [...files], concurrency, cwd: ROOT }), ROOT);
+  const endWatch = watchFiles();
+  const tests = run({ files: [...files], concurrency, cwd: ROOT, timeout: TEST_LIMIT_MS });
+  const summary = await summaryReporter(tests, ROOT).finally(endWatch);
   total.passed += summary.passed;
   total.failed += summary.failed;
   total.skipped += summary.skipped;
 }
 
-/** Without the tools no broker is started: each file then says by itself what it needs. */
-async function runKafkaFiles(files: readonly string[]): Promise<void> {
-  if (files.length === 0 || kafkaOrSkip() !== false) return runFiles(files, CONCURRENCY);
+/** Runs `work` with a broker, if there is need of one. Without the tools each file says by itself what it needs. */
+async function withBroker(isNeeded: boolean, work: () => Promise<void>): Promise<void> {
+  if (!isNeeded || kafkaOrSkip() !== false) return work();
   const software = await kafkaSoftware({ onProgress: (line) => process.stdout.write(`${line}\n`) });
   const broker = await startBroker({ software });
   process.env.CONCORD_TEST_BROKER = broker.directory;
-  try {
-    await runFiles(
-      files.filter((file) => !restartsBroker(file)),
-      CONCURRENCY,
-    );
-    await runFiles(files.filter(restartsBroker), 1);
-  } finally {
-    await broker.stop();
-  }
+  await work().finally(broker.stop);
+}
+
+async function runKafkaFiles(files: readonly string[]): Promise<void> {
+  await runFiles(
+    files.filter((file) => !restartsBroker(file)),
+    CONCURRENCY,
+  );
+  await runFiles(files.filter(restartsBroker), 1);
+}
+
+async function runAwsFiles(files: readonly string[]): Promise<void> {
+  if (files.length === 0 || !canStartLocalStack) return runFiles(files, 1);
+  const localStack = await ownLocalStack();
+  process.env.CONCORD_TEST_LOCALSTACK = localStack.directory;
+  await runFiles(files, 1).finally(localStack.stop);
 }
 
 const isKafka = (file: string): boolean => file.endsWith('.kafka.test.ts');
+const isAws = (file: string): boolean => file.endsWith('.aws.test.ts');
 const restartsBroker = (file: string): boolean => file.endsWith('-broker.kafka.test.ts');
 const files: string[] = [];
 for await (const path of glob('test/**/*.test.ts', { cwd: ROOT })) if (wanted(path)) files.push(ROOT + path);
@@ -73,10 +87,13 @@ files.sort();
 
 if (parts.length === 0) runStages(CHECKS);
 await runFiles(
-  files.filter((file) => !isKafka(file)),
+  files.filter((file) => !isKafka(file) && !isAws(file)),
   CONCURRENCY,
 );
-await runKafkaFiles(files.filter(isKafka));
+await withBroker(files.some(isKafka), async () => {
+  await runKafkaFiles(files.filter(isKafka));
+  await runAwsFiles(files.filter(isAws));
+});
 if (parts.length === 0) runStages(MUTANTS);
 process.stdout.write(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`);
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;

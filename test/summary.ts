@@ -13,7 +13,7 @@ type Event = { type: string; data: unknown };
 
 const none = (): Summary => ({ passed: 0, failed: 0, skipped: 0 });
 
-/** One line per file while the tests run, and every failure in full. Suites are not counted, their tests are. */
+/** One line per file while the tests run, and every failure in full. Suites are not counted, their tests are; a skipped suite is one. */
 export async function summaryReporter(stream: AsyncIterable<Event>, root: string): Promise<Summary> {
   const total = none();
   const files = new Map<string, Summary>();
@@ -26,9 +26,9 @@ export async function summaryReporter(stream: AsyncIterable<Event>, root: string
 }
 
 function count(ended: Ended, failed: boolean, total: Summary, files: Map<string, Summary>, root: string): void {
-  if (ended.details.type === 'suite' && !failed) return;
-  if (ended.details.error?.failureType === 'subtestsFailed') return; // the test in it was reported
   const skipped = ended.skip !== undefined && ended.skip !== false;
+  if (ended.details.type === 'suite' && !failed && !skipped) return;
+  if (ended.details.error?.failureType === 'subtestsFailed') return; // the test in it was reported
   const outcome = failed ? 'failed' : skipped ? 'skipped' : 'passed';
   const file = files.get(ended.file ?? '') ?? none();
   files.set(ended.file ?? '', file);

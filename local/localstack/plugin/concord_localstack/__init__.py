@@ -1,0 +1,1 @@
+"""What Concord needs of Lambda and CloudFormation and the open-source LocalStack lacks."""
