@@ -5,29 +5,31 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const CACHE = join(ROOT, '.cache', 'java');
+const CACHE = join(ROOT, '.cache');
 
 export type BuildOnce = {
-  /** Of the folder in the cache: `plugin` gives `.cache/java/plugin-<digest>`. */
+  /** Of the folder in the cache: `plugin` gives `.cache/plugin-<digest>`. */
   readonly name: string;
   /** Patterns from the root: all files that the result is made from. */
   readonly inputs: readonly string[];
+  /** What else the result depends on, as a program that it is bound to. */
+  readonly with?: string;
   /** Makes everything in `directory`. */
   readonly build: (directory: string) => Promise<void>;
 };
 
 /** The absolute folder of what `build` made from these inputs, once for each state of them. */
-export async function buildOnce({ name, inputs, build }: BuildOnce): Promise<string> {
-  const directory = join(CACHE, `${name}-${await digestOf(inputs)}`);
+export async function buildOnce({ name, inputs, with: also = '', build }: BuildOnce): Promise<string> {
+  const directory = join(CACHE, `${name}-${await digestOf(inputs, also)}`);
   if (!existsSync(directory)) await buildInto(directory, build);
   return directory;
 }
 
-async function digestOf(inputs: readonly string[]): Promise<string> {
+async function digestOf(inputs: readonly string[], also: string): Promise<string> {
   const paths: string[] = [];
   for await (const entry of glob(inputs, { cwd: ROOT, withFileTypes: true }))
     if (entry.isFile()) paths.push(join(entry.parentPath, entry.name));
-  const digest = createHash('sha256');
+  const digest = createHash('sha256').update(also);
   for (const path of paths.sort())
     digest
       .update(path.slice(ROOT.length))

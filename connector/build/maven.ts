@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { lastLines, outputOf } from './output.ts';
 
 export type MavenRun = {
   readonly maven: string;
   readonly pom: string;
   readonly properties: Readonly<Record<string, string>>;
 };
-
-const LAST_LINES = 15;
 
 /**
  * Runs `mvn package` of a POM. Rejects with the last lines of its output. Maven ends with this process at the latest, also on
@@ -20,17 +19,10 @@ export async function runMaven({ maven, pom, properties }: MavenRun): Promise<vo
     detached: process.platform !== 'win32',
   });
   const forget = killWithThisProcess(child);
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  const { promise, resolve, reject } = Promise.withResolvers<number | null>();
-  child.once('error', reject).once('close', resolve);
-  const code = await promise.finally(forget);
+  const { code, output } = await outputOf(child).finally(forget);
   if (code !== 0)
     throw new Error(
-      `Maven failed on ${pom}\n${output.trim().split('\n').slice(-LAST_LINES).join('\n')}\nIs Maven Central within reach? A mirror goes into ~/.m2/settings.xml.`,
+      `Maven failed on ${pom}\n${lastLines(output)}\nIs Maven Central within reach? A mirror goes into ~/.m2/settings.xml.`,
     );
 }
 

@@ -1,9 +1,7 @@
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { buildOnce, ROOT } from '../../connector/build/build-once.ts';
+import { lastLines, outputOf } from '../../connector/build/output.ts';
 import { onCleanup } from '../process/cleanup.ts';
 import { findPython, type Python } from './python.ts';
 
@@ -29,9 +27,7 @@ export class PythonMissing extends Error {
   }
 }
 
-const CACHE = fileURLToPath(new URL('../../.cache/localstack', import.meta.url));
-const LOCK = fileURLToPath(new URL('requirements.txt', import.meta.url));
-const LAST_LINES = 15;
+const LOCK = 'local/localstack/requirements.txt';
 
 /**
  * Fetches LocalStack, once for each state of the lock and each Python: pip brings everything, by hashes, into `.cache/`.
@@ -42,55 +38,34 @@ export async function localStackSoftware({
 }: SoftwareOptions = {}): Promise<LocalStackSoftware> {
   const python = await findPython();
   if ('missing' in python) throw new PythonMissing(python.missing, python.hint);
-  const directory = join(CACHE, await digestOf(python));
-  if (!existsSync(directory)) await install(directory, python, onProgress);
+  const directory = await buildOnce({
+    name: 'localstack',
+    inputs: [LOCK],
+    // A virtual environment is bound to the Python that made it.
+    with: `${python.program}\0${python.version}\0`,
+    build: (making) => install(making, python, onProgress),
+  });
   return { python: pythonIn(directory) };
 }
 
 const pythonIn = (directory: string): string => join(directory, 'bin', 'python');
 
-/** A virtual environment is bound to the Python that made it. */
-async function digestOf({ program, version }: Python): Promise<string> {
-  const digest = createHash('sha256')
-    .update(`${program}\0${version}\0`)
-    .update(await readFile(LOCK));
-  return digest.digest('hex').slice(0, 16);
-}
-
-/**
- * Installs beside the final place and renames: nobody sees half of it, and of two processes one wins. Only the scripts in
- * `bin` know the path that they were made at, and none of them is used.
- */
+/** Only the scripts in `bin` know the path that they were made at, which is not where they end up; none of them is used. */
 async function install(directory: string, python: Python, onProgress: (line: string) => void): Promise<void> {
-  const making = `${directory}.${process.pid}`;
-  await mkdir(CACHE, { recursive: true });
-  try {
-    onProgress('fetching LocalStack with pip, once');
-    await runPython(python.program, ['-m', 'venv', making]);
-    const pip = ['-m', 'pip', 'install', '--no-input', '--quiet', '--disable-pip-version-check'];
-    await runPython(pythonIn(making), [...pip, '--no-deps', '--use-pep517', '--require-hashes', '--requirement', LOCK]);
-    await rename(making, directory).catch((error) => {
-      if (!existsSync(directory)) throw error;
-    });
-  } finally {
-    await rm(making, { recursive: true, force: true });
-  }
+  onProgress('fetching LocalStack with pip, once');
+  await runPython(python.program, ['-m', 'venv', directory]);
+  const pip = ['-m', 'pip', 'install', '--no-input', '--quiet', '--disable-pip-version-check'];
+  const lock = ['--require-hashes', '--requirement', join(ROOT, LOCK)];
+  await runPython(pythonIn(directory), [...pip, '--no-deps', '--use-pep517', ...lock]);
 }
 
 /** Isolated (`-I`) from PYTHONPATH and the like, but not from what this machine tells pip in PIP_… or pip.conf. */
 async function runPython(python: string, args: readonly string[]): Promise<void> {
   const child = spawn(python, ['-I', ...args], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   const forget = onCleanup({ kill: () => void (child.pid !== undefined && process.kill(-child.pid, 'SIGKILL')) });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  const { promise, resolve, reject } = Promise.withResolvers<number | null>();
-  child.once('error', reject).once('close', resolve);
-  const code = await promise.finally(forget);
+  const { code, output } = await outputOf(child).finally(forget);
   if (code !== 0)
     throw new Error(
-      `${python} ${args.slice(0, 2).join(' ')} failed\n${output.trim().split('\n').slice(-LAST_LINES).join('\n')}\nIs a Python package index within reach? pip.conf or PIP_INDEX_URL names another one.`,
+      `${python} ${args.slice(0, 2).join(' ')} failed\n${lastLines(output)}\nIs a Python package index within reach? pip.conf or PIP_INDEX_URL names another one.`,
     );
 }

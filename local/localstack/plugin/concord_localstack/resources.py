@@ -15,16 +15,18 @@ def make_rotation_schedules():
     """They are accepted, and no secret hears of them."""
     from localstack.services.cloudformation.resource_provider import OperationStatus, ProgressEvent
     from localstack.services.secretsmanager.resource_providers import aws_secretsmanager_rotationschedule as resource
+    from moto.secretsmanager.models import secretsmanager_backends
 
     def schedule(self, request):
         model = request.desired_state
         model.setdefault("Id", model["SecretId"])
-        request.aws_client_factory.secretsmanager.rotate_secret(
-            SecretId=model["SecretId"],
-            RotationLambdaARN=model["RotationLambdaARN"],
-            RotationRules=model.get("RotationRules", {}),
-            RotateImmediately=model.get("RotateImmediatelyOnUpdate", True),
-        )
+        # RotateSecret of LocalStack fails when it is told not to rotate at once.
+        secret = secretsmanager_backends[request.account_id][request.region_name].secrets[model["SecretId"]]
+        secret.rotation_lambda_arn = model["RotationLambdaARN"]
+        secret.auto_rotate_after_days = int(model.get("RotationRules", {}).get("AutomaticallyAfterDays", 0))
+        secret.rotation_enabled = secret.rotation_requested = True
+        if model.get("RotateImmediatelyOnUpdate", True):
+            request.aws_client_factory.secretsmanager.rotate_secret(SecretId=model["SecretId"])
         return ProgressEvent(OperationStatus.SUCCESS, resource_model=model)
 
     resource.SecretsManagerRotationScheduleProvider.create = schedule
