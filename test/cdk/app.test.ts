@@ -34,6 +34,14 @@ const file = (name: string, content: string): string => {
   return path;
 };
 
+const topology = JSON.parse(readFileSync(join(ROOT, 'concord.json'), 'utf8'));
+
+const deployment = (text: string): string =>
+  file(
+    `deployment-${runs}.ts`,
+    `import { deployment as standard } from '${ROOT}cdk/deployment.ts';\nexport const deployment = ${text};`,
+  );
+
 const filesOf = (folder: string): Map<string, string> =>
   new Map(
     readdirSync(folder, { recursive: true, encoding: 'utf8' })
@@ -130,13 +138,39 @@ describe('the standard deployment of all eight regions', () => {
   });
 });
 
+test('other choices are as clean: what is there already, what is copied, what is given up', () => {
+  const { status, output, out } = synthesise({
+    topology: file('choices.json', JSON.stringify({ ...topology, regions: topology.regions.slice(0, 4) })),
+    deployment: deployment(`{
+      defaults: { ...standard.defaults, kafka: { kind: 'msk', multiVpc: true }, apply: { failedBatches: true }, operations: { alarmEmail: 'dba@example.com' } },
+      regions: {
+        'us-west-2': {
+          network: { kind: 'existing', vpcId: 'vpc-0a1b2c3d4e5f60718', cidr: '10.0.0.0/16', availabilityZones: ['us-west-2a', 'us-west-2b'], subnetIds: ['subnet-0a1b2c3d4e5f60718', 'subnet-0b1b2c3d4e5f60718'] },
+          database: { kind: 'existing', host: 'db.example', name: 'app', adminSecret: 'admin' },
+          kafka: { kind: 'existing', bootstrapServers: ['b1.example:9096'], readerSecret: 'reader' },
+        },
+        'eu-west-1': { database: { kind: 'instance', proxy: { authentication: 'secret' }, readReplica: true } },
+        'eu-central-1': {
+          account: '111122223333',
+          database: { kind: 'aurora', proxy: false, backups: { lock: 'governance' } },
+          replication: { mirrors: { 'us-east-1': { bootstrapServers: 'b1.hub.example:9096', cidr: '10.0.0.0/16',
+            secretArn: 'arn:aws:secretsmanager:eu-central-1:111122223333:secret:AmazonMSK_hub-AbCdEf' } } },
+        },
+      },
+    }`),
+  });
+  assert.equal(status, 0, output);
+  const warnings = output.match(/nothing is copied from [a-z0-9-]+: [^\n]*/g) ?? [];
+  assert.ok(
+    warnings.every((line) => /another account|brokers of us-west-2 are not made here/.test(line)),
+    output,
+  );
+  const types = resourcesIn(out).map(([, { Type }]) => Type);
+  for (const type of ['MSK::Replicator', 'KafkaConnect::Connector', 'RDS::DBInstance', 'S3::Bucket'])
+    assert.ok(types.includes(`AWS::${type}`), type);
+});
+
 describe('what does not fit is refused with its place, the reason and a hint', () => {
-  const topology = JSON.parse(readFileSync(join(ROOT, 'concord.json'), 'utf8'));
-  const deployment = (text: string): string =>
-    file(
-      `deployment-${runs}.ts`,
-      `import { deployment as standard } from '${ROOT}cdk/deployment.ts';\nexport const deployment = ${text};`,
-    );
   const withTopology = (change: object): Synthesis =>
     synthesise({ topology: file(`topology-${runs}.json`, JSON.stringify({ ...topology, ...change })) });
   const cases: [name: string, run: () => Synthesis, says: RegExp][] = [
