@@ -1,4 +1,5 @@
 export * from './change.ts';
+export * from './failed-batch.ts';
 export * from './heartbeat.ts';
 export * from './lambda-kafka.ts';
 export * from './partition.ts';

@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isHeartbeat, isInternalTopic, type KafkaRecord } from '@concord/events';
 import { progressOf, type Tally } from '@concord/idempotency';
+import type { Sql } from '@concord/runtime';
 import type { ApplyOptions } from './apply.ts';
 import { type Batch, type Mode, writeBatch } from './batch.ts';
 import { type Catalogue, CatalogueChanged, readCatalogue } from './catalogue-cache.ts';
 import type { Change, Refusal } from './change.ts';
+import { type Deadline, timed } from './deadline.ts';
 import { decodeChange } from './decode.ts';
 import type { ReasonCode } from './reasons.ts';
 import { retryParked } from './retry.ts';
@@ -24,15 +26,17 @@ export class Applier {
     this.#options = options;
   }
 
-  /** Throws when the database cannot work: the event source delivers the batch again, in order. */
+  /** Throws when the database cannot work, or time is up: the event source delivers the batch again, in order. */
   async apply(
     records: readonly KafkaRecord[],
     killers: readonly Refusal<ReasonCode>[] = [],
+    deadline?: Deadline,
   ): Promise<readonly Tally[]> {
-    const { sql, topology } = this.#options;
+    const { topology } = this.#options;
+    const sql = timed(this.#options.sql, deadline);
     let mode: Mode = 'together';
     for (let races = 0; ; races++) {
-      const catalogue = await this.#current();
+      const catalogue = await this.#current(sql);
       const batch = this.#batchOf(records, killers, catalogue);
       try {
         return await writeBatch(sql, batch, catalogue, mode, topology.limits.lockTimeoutMs);
@@ -40,39 +44,41 @@ export class Applier {
         const changed = error instanceof CatalogueChanged;
         const meaning = changed ? 'schema' : meaningOf(error).kind;
         if (meaning === 'away' || races === MAX_RACES) throw error;
-        if (meaning === 'schema' || meaning === 'row') await this.#refresh();
+        if (meaning === 'schema' || meaning === 'row') await this.#refresh(sql);
         if (meaning === 'row' || (meaning === 'schema' && !changed)) mode = 'isolated';
       }
     }
   }
 
   /** Settles, and tries parked records again. What fails here is left for the next batch: this one is committed. */
-  async afterBatch(): Promise<void> {
-    const { sql, topology, onWarning } = this.#options;
+  async afterBatch(deadline?: Deadline): Promise<void> {
+    const { topology, onWarning } = this.#options;
+    if (deadline?.isOver()) return;
+    const sql = timed(this.#options.sql, deadline);
     try {
       const { unsettled, due } = await readLeftovers(sql);
       if (unsettled.length > 0)
-        await settle(sql, (await this.#current()).tables, unsettled, topology.limits.lockTimeoutMs);
-      if (due) await this.#retry();
+        await settle(sql, (await this.#current(sql)).tables, unsettled, topology.limits.lockTimeoutMs);
+      if (due) await this.#retry(sql);
     } catch (error) {
       onWarning?.('settling or retrying parked records failed; the next batch tries again', error);
     }
   }
 
-  async #retry(): Promise<void> {
-    const { sql, topology, now } = this.#options;
-    const catalogue = await this.#refresh();
+  async #retry(sql: Sql): Promise<void> {
+    const { topology, now } = this.#options;
+    const catalogue = await this.#refresh(sql);
     await retryParked(sql, { topology, tables: catalogue.tables, now: now() }, catalogue);
   }
 
-  async #current(): Promise<Catalogue> {
-    this.#catalogue ??= await readCatalogue(this.#options.sql);
+  async #current(sql: Sql): Promise<Catalogue> {
+    this.#catalogue ??= await readCatalogue(sql);
     return this.#catalogue;
   }
 
   /** Keeps the tables, and with them their statements, when nothing changed. */
-  async #refresh(): Promise<Catalogue> {
-    const fresh = await readCatalogue(this.#options.sql);
+  async #refresh(sql: Sql): Promise<Catalogue> {
+    const fresh = await readCatalogue(sql);
     if (!isDeepStrictEqual(this.#catalogue, fresh)) this.#catalogue = fresh;
     return this.#catalogue ?? fresh;
   }

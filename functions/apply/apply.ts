@@ -1,13 +1,17 @@
 import type { Stamp } from '@concord/conflict';
 import { type BatchResponse, isInternalTopic, type KafkaRecord, parseKafkaEvent, type Topology } from '@concord/events';
-import { addTallies, beginAttempt, EMPTY_TALLY, progressOf, type Tally } from '@concord/idempotency';
-import { recordsOf, type Sql } from '@concord/runtime';
+import { type Attempt, addTallies, beginAttempt, EMPTY_TALLY, progressOf, type Tally } from '@concord/idempotency';
+import { isLostConnection, recordsOf, type Sql } from '@concord/runtime';
 import { Applier } from './applier.ts';
+import { type Clock, type Deadline, deadlineOf, timed, within } from './deadline.ts';
+import { failuresOf } from './failures.ts';
 import { oneByOne, type Survived } from './one-by-one.ts';
 
 export type ApplyOptions = {
   /** One connection of the role `concord_apply`. */
   readonly sql: Sql;
+  /** Makes sure of the connection before an invocation uses it. */
+  readonly wake?: () => Promise<void>;
   readonly topology: Topology;
   /** This function's clock, µs since 1970. */
   readonly now: () => Stamp;
@@ -16,27 +20,57 @@ export type ApplyOptions = {
   readonly onWarning?: (message: string, error: unknown) => void;
 };
 
-/** Handles the records of one invocation; answers with the first failed offset of each partition, if any. */
-export type Apply = (event: unknown) => Promise<BatchResponse>;
+/**
+ * Handles the records of one invocation; answers with the first failed offset of each partition, if any. With a clock (Lambda's
+ * context) it stops before the time is up and reports what is not committed.
+ */
+export type Apply = (event: unknown, clock?: Clock) => Promise<BatchResponse>;
 
 /** The apply function of one execution environment: keeps the connection and what it knows of the catalogue. */
 export function createApply(options: ApplyOptions): Apply {
   const applier = new Applier(options);
   const survived: Survived = new Set();
-  const together = async (records: readonly KafkaRecord[]): Promise<BatchResponse> => {
-    const tallies = await applier.apply(records);
+
+  const applyTogether = async (records: readonly KafkaRecord[], deadline?: Deadline): Promise<BatchResponse> => {
+    const tallies = await applier.apply(records, [], deadline);
     options.onBatch?.(tallies.reduce(addTallies, EMPTY_TALLY));
     return { batchItemFailures: [] };
   };
-  return async (event) => {
+
+  const begin = async (records: readonly KafkaRecord[], deadline?: Deadline): Promise<Attempt | undefined> => {
+    await options.wake?.();
+    const progress = isInternalTopic(records[0]?.topic ?? '') ? [] : progressOf(records);
+    if (progress.length === 0) return undefined;
+    const count = (): Promise<Attempt> => beginAttempt(timed(options.sql, deadline), progress);
+    return count().catch(async (error) => {
+      if (options.wake === undefined || !isLostConnection(error)) throw error;
+      // The connection of a busy function is not asked first. Counted twice, an attempt does no harm.
+      await options.wake();
+      return count();
+    });
+  };
+
+  const applyRecords = async (records: readonly KafkaRecord[], deadline?: Deadline): Promise<BatchResponse> => {
+    const attempt = await begin(records, deadline);
+    const isAlone =
+      attempt !== undefined && (attempt.attempts > options.topology.limits.maxAttempts || attempt.suspects.size > 0);
+    const response = isAlone
+      ? await oneByOne(records, attempt, { applier, options, survived, deadline })
+      : await applyTogether(records, deadline);
+    await applier.afterBatch(deadline);
+    return response;
+  };
+
+  return async (event, clock) => {
     const records = recordsOf(parseKafkaEvent(event));
     if (records.length === 0) return { batchItemFailures: [] };
-    const progress = isInternalTopic(records[0]?.topic ?? '') ? [] : progressOf(records);
-    const attempt = progress.length === 0 ? undefined : await beginAttempt(options.sql, progress);
-    const alone =
-      attempt !== undefined && (attempt.attempts > options.topology.limits.maxAttempts || attempt.suspects.size > 0);
-    const response = alone ? await oneByOne(records, attempt, applier, options, survived) : await together(records);
-    await applier.afterBatch();
-    return response;
+    const deadline = deadlineOf(clock);
+    try {
+      return await within(deadline, options.sql, () => applyRecords(records, deadline));
+    } catch (error) {
+      if (deadline?.isOver() !== true) throw error;
+      options.onWarning?.(`out of time: ${records.length} records were rolled back and come again`, error);
+      return failuresOf(records);
+    }
   };
 }

@@ -7,6 +7,7 @@ import {
   type KafkaRecord,
   LOCAL_COLUMN,
   OVERSIZED,
+  originOf,
   regionName,
   STAMP_COLUMNS,
   type Topology,
@@ -49,7 +50,7 @@ export function decodeChange(record: KafkaRecord, context: DecodeContext): Decod
   const stamp = parseStamp(event._last_updated);
   if (stamp === undefined) return refuse('bad_version', `_last_updated '${event._last_updated}' is no stamp`);
   const vector = parseVector(event._version_vector);
-  const wrong = checkVersion(event, record.topic, stamp, vector, context);
+  const wrong = checkVersion(event, originOf(record).topic, stamp, vector, context);
   if (wrong !== undefined) return refuse(...wrong);
   const key = keyOf(event, table);
   if (key === undefined) return refuse('bad_key', `a key column of ${name} is missing or NULL`);

@@ -1,20 +1,17 @@
-import { parseTopology } from '@concord/events';
-import { connect, emit, logger, readConfig } from '@concord/runtime';
+import { connect, credentialsOf, emit, logger, readConfig, wake } from '@concord/runtime';
 import middy from '@middy/core';
 import { createApply } from './apply.ts';
 
-const config = readConfig();
-const topology = parseTopology(JSON.parse(config.topologyJson));
-if (!topology.ok)
-  throw new Error(
-    `topology: ${topology.problems.map(({ path, reason, hint }) => `${path} ${reason} (${hint})`).join('; ')}`,
-  );
+const { region, topology, database } = readConfig();
+const credentials = credentialsOf(database);
+const sql = connect({ ...database, credentials, applicationName: 'concord-apply' });
 
 const apply = createApply({
-  sql: connect({ url: config.databaseUrl, prepare: config.prepare, applicationName: 'concord-apply' }),
-  topology: topology.topology,
+  sql,
+  wake: () => wake(sql, credentials),
+  topology,
   now: () => Date.now() * 1000,
-  onBatch: (tally) => emit({ region: config.region }, tally),
+  onBatch: (tally) => emit({ region }, tally),
   onWarning: (message, error) => logger.warn(message, { error: error as Error }),
 });
 
@@ -22,4 +19,4 @@ export const handler = middy<unknown>()
   .use({
     onError: ({ error }) => logger.error('the batch failed and will be delivered again', { error: error as Error }),
   })
-  .handler((event) => apply(event));
+  .handler((event, context) => apply(event, context));

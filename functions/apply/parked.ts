@@ -1,4 +1,5 @@
 import { formatStamp } from '@concord/conflict';
+import { originOf } from '@concord/events';
 import { arrayLiteral, type Db, rawBytes } from '@concord/runtime';
 import type { Refusal } from './change.ts';
 import { backoffMs, type ReasonCode } from './reasons.ts';
@@ -21,9 +22,9 @@ export async function park(db: Db, refusals: readonly Refusal[]): Promise<void> 
   if (refusals.length === 0) return;
   const column = (text: (refusal: Refusal) => string | null): string => arrayLiteral(refusals.map(text));
   await db.unsafe(PARK, [
-    column(({ record }) => record.topic),
-    column(({ record }) => String(record.partition)),
-    column(({ record }) => String(record.offset)),
+    column(({ record }) => originOf(record).topic),
+    column(({ record }) => String(originOf(record).partition)),
+    column(({ record }) => String(originOf(record).offset)),
     column(({ change }) => change?.table ?? null),
     column(({ change }) => (change === undefined ? null : formatStamp(change.stamp))),
     column(({ reason }) => reason),

@@ -34,8 +34,8 @@ export async function beginAttempt(db: Db, progress: readonly Progress[]): Promi
   return { attempts: Math.max(...rows.map((row) => row.attempts)), suspects: new Set(suspects) };
 }
 
-/** Notes, committed, the record that is about to be tried alone. */
-export const markSuspect = (db: Db, topic: string, partition: number, offset: number): Promise<unknown> =>
+/** Notes, committed, the record that is about to be tried alone; null clears it. */
+export const markSuspect = (db: Db, topic: string, partition: number, offset: number | null): Promise<unknown> =>
   db.unsafe('update concord.watermark set suspect_offset = $3::int8 where topic = $1::text and partition = $2::int4', [
     topic,
     partition,

@@ -1,7 +1,13 @@
 export * from './catalogue.ts';
 export * from './config.ts';
+export * from './credentials.ts';
 export * from './kafka.ts';
 export * from './log.ts';
+export * from './login.ts';
 export * from './metrics.ts';
 export * from './postgres.ts';
+export { connectionOf } from './reconnecting.ts';
+export * from './scram.ts';
+export * from './secret.ts';
 export * from './sql.ts';
+export * from './wake.ts';

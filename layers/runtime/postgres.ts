@@ -1,16 +1,19 @@
 import postgres from 'postgres';
+import type { Credentials } from './credentials.ts';
 import { reconnecting } from './reconnecting.ts';
+import { loggingIn } from './socket.ts';
 
 export type Sql = postgres.Sql;
 export type TransactionSql = postgres.TransactionSql;
 export type Db = Sql | TransactionSql;
 
 export type ConnectionOptions = {
+  /** With `?sslmode=verify-full` the certificate is checked against Node's authorities and NODE_EXTRA_CA_CERTS. */
   readonly url: string;
   /** Prepared statements pipeline, but only direct connections and poolers that know them allow it. Off by default. */
   readonly prepare?: boolean;
-  /** A function, so that a rotated password or an IAM token is taken anew for each connection. */
-  readonly password?: () => Promise<string>;
+  /** Without them the password, if any, is in the URL. */
+  readonly credentials?: Credentials | undefined;
   readonly applicationName?: string;
   readonly connectTimeoutSeconds?: number;
 };
@@ -20,18 +23,28 @@ export type ConnectionOptions = {
  * (those belong to the role: a session `set` would pin RDS Proxy). Nothing is opened before the first query.
  */
 export function connect(options: ConnectionOptions): Sql {
-  return reconnecting((onclose) =>
+  return reconnecting((onclose, onOpen) =>
     postgres(options.url, {
       max: 1,
       prepare: options.prepare ?? false,
       fetch_types: false,
       connect_timeout: options.connectTimeoutSeconds ?? 5,
       onclose,
+      // Settings are told after the login, and never again.
+      onparameter: onOpen,
       onnotice: () => undefined,
       connection: { application_name: options.applicationName ?? 'concord' },
-      ...(options.password === undefined ? {} : { password: options.password }),
+      ...verification(options.url),
+      ...(options.credentials && loggingIn(options.credentials)),
     }),
   );
+}
+
+/** postgres.js names no host to check where the URL has an address: Node would then check for `localhost`. */
+function verification(text: string): { ssl?: { host: string } } {
+  const url = URL.parse(text);
+  const host = url?.hostname.replace(/^\[|\]$/g, '') ?? '';
+  return url?.searchParams.get('sslmode') === 'verify-full' ? { ssl: { host } } : {};
 }
 
 /**

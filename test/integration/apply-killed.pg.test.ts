@@ -25,7 +25,7 @@ for (const version of ['18', '15'] as const)
     before(async () => {
       const options = { names: ['here-1', 'us-1', 'eu-1'], schema: SCHEMA, tables: ['public.items'] };
       region = await createRegion(await cluster(), { ...options, limits: { lockTimeoutMs: 60_000 } });
-      feeder = environmentOf(region);
+      feeder = environmentOf(region, { wakes: true });
     });
 
     let runs = 0;

@@ -4,6 +4,7 @@ import { before, describe, test } from 'node:test';
 import { useCluster } from '../support/cluster.ts';
 import { foreignRow, foreignTombstone, minutesFromNow } from '../support/foreign.ts';
 import { applyUpToGate, GATE_LIMITS, GATE_SCHEMA, GATE_TABLE } from '../support/gate.ts';
+import { terminate } from '../support/interruptions.ts';
 import { keyState, versionOf } from '../support/key-state.ts';
 import { kafkaEvent, kafkaRecord } from '../support/records.ts';
 import { createRegion, type Region } from '../support/regions.ts';
@@ -317,6 +318,8 @@ for (const version of ['15', '18'] as const)
       const local = us.session('postgres');
       await local.run(`set deadlock_timeout = '10ms'`);
       await us.sql.unsafe(`alter role concord_apply in database ${us.database.name} set deadlock_timeout = '10min'`);
+      // A pooler's connections are older than the setting.
+      await terminate(us.sql);
       const transaction = `update t set v = 'local' where id = ${second}; update t set v = 'local' where id = ${first}`;
       const [one = '', two = ''] = transaction.split('; ');
       await local.begin();

@@ -1,7 +1,7 @@
 import { after } from 'node:test';
 import type { KafkaRecord, Topology } from '@concord/events';
 import type { Tally } from '@concord/idempotency';
-import { connect, type Sql } from '@concord/runtime';
+import { connect, type Sql, wake } from '@concord/runtime';
 import { type Apply, createApply } from '../../functions/apply/apply.ts';
 import { kafkaEvent } from './records.ts';
 import type { Region } from './regions.ts';
@@ -12,6 +12,8 @@ export type EnvironmentOptions = {
   readonly now?: () => number;
   /** A pooler in front of the database. */
   readonly url?: string;
+  /** Opens a lost connection again before it begins, as the function does; without it the loss of one fails a batch. */
+  readonly wakes?: boolean;
   /** Stands between the function and its connection. */
   readonly wrap?: (sql: Sql) => Sql;
 };
@@ -41,6 +43,7 @@ export function environmentOf(region: Region, options: EnvironmentOptions = {}):
   const warnings: unknown[] = [];
   const apply = createApply({
     sql: options.wrap?.(sql) ?? sql,
+    ...(options.wakes === true && { wake: () => wake(sql) }),
     topology: { ...region.topology, limits: { ...region.topology.limits, ...options.limits } },
     now: options.now ?? (() => Date.now() * 1000),
     onBatch: (tally) => tallies.push(tally),

@@ -2,6 +2,7 @@ import { after } from 'node:test';
 import postgres from 'postgres';
 import type { PostgresVersion } from '../../local/postgres/binaries.ts';
 import { type Cluster, startCluster } from '../../local/postgres/cluster.ts';
+import { isPooled, poolerOf, stopPooler } from './pooled.ts';
 
 /** An empty database for one test or one file. */
 export interface TestDatabase {
@@ -47,6 +48,7 @@ async function release(slot: SharedCluster): Promise<void> {
   const cluster = await starting;
   await Promise.all((databases.get(cluster) ?? []).map((database) => database.close()));
   databases.delete(cluster);
+  await stopPooler(cluster);
   await cluster.remove();
 }
 
@@ -58,19 +60,22 @@ export async function createDatabase(cluster: Cluster, name = `test_${++database
   } finally {
     await admin.end();
   }
-  const database = databaseOf(cluster, name);
+  const database = databaseOf(cluster, name, isPooled ? (await poolerOf(cluster)).port : cluster.port);
   databases.set(cluster, [...(databases.get(cluster) ?? []), database]);
   return database;
 }
 
-function databaseOf(cluster: Cluster, name: string): TestDatabase {
+/** `concord_apply` comes in over a port of its own, that of a pooler where there is one. */
+function databaseOf(cluster: Cluster, name: string, applyPort: number): TestDatabase {
   const clients: postgres.Sql[] = [];
+  const portOf = (user: string | undefined): number => (user === 'concord_apply' ? applyPort : cluster.port);
   return {
     name,
     cluster,
-    url: (user) => cluster.url(name, user),
+    url: (user) => cluster.url(name, user).replace(`:${cluster.port}/`, `:${portOf(user)}/`),
     connect(options) {
-      const client = clientOf(cluster, name, options);
+      const { host } = cluster;
+      const client = clientOf({ host, port: portOf(options?.user) }, name, options);
       clients.push(client);
       return client;
     },
@@ -82,7 +87,7 @@ function databaseOf(cluster: Cluster, name: string): TestDatabase {
 }
 
 function clientOf(
-  { host, port }: Cluster,
+  { host, port }: Pick<Cluster, 'host' | 'port'>,
   database: string,
   options: postgres.Options<Record<string, postgres.PostgresType>> = {},
 ): postgres.Sql {

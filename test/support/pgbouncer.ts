@@ -1,10 +1,10 @@
 import { chownSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import postgres from 'postgres';
 import type { Cluster } from '../../local/postgres/cluster.ts';
 import { startChild } from '../../local/process/children.ts';
+import { onCleanup } from '../../local/process/cleanup.ts';
 import { runDirectory } from '../../local/process/run-directory.ts';
 import { serverUid } from '../../local/process/server-user.ts';
 
@@ -22,6 +22,39 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+export type Pgbouncer = { readonly port: number; readonly stop: () => Promise<void> };
+
+/** Starts pgbouncer in transaction mode in front of a cluster, with so many connections to each database. */
+export async function startPgbouncer(cluster: Cluster, poolSize: number): Promise<Pgbouncer> {
+  const directory = mkdtempSync(join(runDirectory(), 'pgbouncer-'));
+  const port = await freePort();
+  const settings = [
+    '[databases]',
+    `* = host=${cluster.host} port=${cluster.port}`,
+    '[pgbouncer]',
+    ...['listen_addr = 127.0.0.1', `listen_port = ${port}`, 'unix_socket_dir =', 'pool_mode = transaction'],
+    // Who waits for a server that is away hears of it soon.
+    ...['query_wait_timeout = 2', 'server_login_retry = 1'],
+    ...['auth_type = trust', `auth_file = ${join(directory, 'users')}`, `default_pool_size = ${poolSize}`],
+  ];
+  writeFileSync(join(directory, 'users'), '"concord_apply" ""\n');
+  writeFileSync(join(directory, 'pgbouncer.ini'), `${settings.join('\n')}\n`);
+  if (serverUid !== null) chownSync(directory, serverUid, serverUid);
+  const child = startChild(PROGRAM, [join(directory, 'pgbouncer.ini')], 'ignore');
+  const forget = onCleanup({ kill: () => child.process.kill('SIGKILL') });
+  const stop = async (): Promise<void> => {
+    child.process.kill('SIGTERM');
+    await child.exited;
+    forget();
+    rmSync(directory, { recursive: true });
+  };
+  await answers(port, () => child.end);
+  return { port, stop };
+}
+
+/** Two connections serve all: that many appliers at a time would be luck. */
+const FEW = 2;
+
 /**
  * Starts pgbouncer in transaction mode in front of a cluster, until the tests of this file or `describe` have ended; returns
  * the URL of a database through it. Call it before `useCluster`: the pooler stops before its server.
@@ -30,40 +63,21 @@ export function usePgbouncer(): (cluster: Cluster) => Promise<(database: string,
   let stop = async (): Promise<void> => undefined;
   after(() => stop());
   return async (cluster) => {
-    const directory = mkdtempSync(join(runDirectory(), 'pgbouncer-'));
-    const port = await freePort();
-    const settings = [
-      '[databases]',
-      `* = host=${cluster.host} port=${cluster.port}`,
-      '[pgbouncer]',
-      ...['listen_addr = 127.0.0.1', `listen_port = ${port}`, 'unix_socket_dir =', 'pool_mode = transaction'],
-      ...['auth_type = trust', `auth_file = ${join(directory, 'users')}`, 'default_pool_size = 2'],
-    ];
-    writeFileSync(join(directory, 'users'), '"concord_apply" ""\n');
-    writeFileSync(join(directory, 'pgbouncer.ini'), `${settings.join('\n')}\n`);
-    if (serverUid !== null) chownSync(directory, serverUid, serverUid);
-    const child = startChild(PROGRAM, [join(directory, 'pgbouncer.ini')], 'ignore');
-    stop = async () => {
-      child.process.kill('SIGTERM');
-      await child.exited;
-      rmSync(directory, { recursive: true });
-    };
-    const url = (database: string, user: string): string => `postgres://${user}@127.0.0.1:${port}/${database}`;
-    await answers(url('postgres', 'concord_apply'), () => child.end);
-    return url;
+    const pgbouncer = await startPgbouncer(cluster, FEW);
+    stop = pgbouncer.stop;
+    return (database, user) => `postgres://${user}@127.0.0.1:${pgbouncer.port}/${database}`;
   };
 }
 
-/** Waits until the pooler lets somebody through. Throws when it ended. */
-async function answers(url: string, end: () => string | null): Promise<void> {
+/** Waits until somebody listens; who may come in shows later, as roles may not be there yet. Throws when the pooler ended. */
+async function answers(port: number, end: () => string | null): Promise<void> {
   for (;;) {
-    const sql = postgres(url, { max: 1, fetch_types: false, prepare: false, connect_timeout: 1 });
-    const error = await sql`select 1`.then(
-      () => undefined,
-      (reason: { code?: string }) => reason,
-    );
-    await sql.end({ timeout: 1 });
-    if (error === undefined) return;
-    if (error.code !== 'ECONNREFUSED' || end() !== null) throw new Error(`pgbouncer: ${end()}`, { cause: error });
+    const socket = connect({ host: '127.0.0.1', port });
+    const isThere = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    });
+    socket.destroy();
+    if (isThere) return;
+    if (end() !== null) throw new Error(`pgbouncer: ${end()}`);
   }
 }

@@ -1,15 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import {
-  arrayLiteral,
-  decodeValue,
-  ident,
-  literal,
-  qualified,
-  rawBytes,
-  readConfig,
-  recordsOf,
-} from '@concord/runtime';
+import { arrayLiteral, decodeValue, ident, literal, qualified, rawBytes, recordsOf } from '@concord/runtime';
 
 describe('SQL texts', () => {
   test('identifiers', () => {
@@ -103,33 +94,4 @@ test('the records of an event come partition by partition', () => {
     ],
   );
   assert.deepEqual(recordsOf({ ...event, records: {} }), []);
-});
-
-describe('the configuration', () => {
-  const environment = {
-    CONCORD_DATABASE_URL: 'postgres://h/d',
-    CONCORD_TOPOLOGY: '{}',
-    CONCORD_REGION: 'a',
-    PATH: '/bin',
-  };
-  test('is what the environment says', () => {
-    const config = { databaseUrl: 'postgres://h/d', topologyJson: '{}', region: 'a', prepare: false };
-    assert.deepEqual(readConfig(environment), config);
-    assert.deepEqual(readConfig({ ...environment, CONCORD_PREPARE: 'true' }), { ...config, prepare: true });
-    assert.deepEqual(readConfig({ ...environment, CONCORD_PREPARE: 'false' }), config);
-  });
-  for (const name of ['CONCORD_DATABASE_URL', 'CONCORD_TOPOLOGY', 'CONCORD_REGION'])
-    test(`names ${name} when it is missing or empty`, () => {
-      for (const value of [undefined, ''])
-        assert.throws(() => readConfig({ ...environment, [name]: value }), new RegExp(`configuration: .*${name}`));
-    });
-  test('names a variable that is wrong, without its value', () => {
-    assert.throws(
-      () => readConfig({ ...environment, CONCORD_PREPARE: 'hunter2' }),
-      (error: Error) => {
-        assert.match(error.message, /CONCORD_PREPARE/);
-        return !error.message.includes('hunter2');
-      },
-    );
-  });
 });
