@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
 import type { Topology } from '@concord/events';
 import { CustomResource, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
@@ -11,6 +11,7 @@ import { PUBLICATION, slotName } from '../../connector/names.ts';
 import { readSecret } from '../capture/connect-statements.ts';
 import type { Database } from '../database/database.ts';
 import { adminLogin } from '../database/login.ts';
+import { functionFolder } from '../functions/bundle.ts';
 import { ConcordFunction } from '../functions/concord-function.ts';
 import { functionRole } from '../functions/function-role.ts';
 import { encryptLogs } from '../functions/logs-key.ts';
@@ -71,7 +72,8 @@ export class Enroll extends Construct {
       properties: {
         slot: slotName(region),
         publication: PUBLICATION,
-        topologyDigest: digestOf(topology),
+        // Named by its content, the topology's included.
+        digest: basename(functionFolder('enroll', topology)),
         ...(options.greatestIds && { greatestIds: options.greatestIds }),
         roles: [
           { role: 'concord_apply', secretArn: database.secrets.apply.secretArn },
@@ -110,7 +112,3 @@ export class Enroll extends Construct {
     return provider;
   }
 }
-
-/** Changes when something that enrolling depends on does: then the resource is updated. */
-const digestOf = ({ regions, tables, topics, limits }: Topology): string =>
-  createHash('sha256').update(JSON.stringify({ regions, tables, topics, limits })).digest('hex').slice(0, 16);

@@ -15,8 +15,8 @@ const Properties = Type.Object({
   /** Per `schema.table.column` the greatest id of the other regions, in digits. */
   greatestIds: Type.Optional(Type.Record(Type.String(), Type.String({ pattern: '^-?\\d+$' }))),
   roles: Type.Array(Type.Object({ role: Type.String({ minLength: 1 }), secretArn: Type.String({ minLength: 1 }) })),
-  /** Changes when the topology does: that makes CloudFormation send an update. */
-  topologyDigest: Type.String(),
+  /** Changes when the topology or this function's code do (migrations): that makes CloudFormation send an update. */
+  digest: Type.String(),
 });
 export type EnrollProperties = Static<typeof Properties>;
 

@@ -21,13 +21,13 @@ test('the custom resource names slot, publication and roles, with their secrets'
   assert.ok(Number(Properties.ServiceTimeout) <= 900);
 });
 
-test('it is updated when tables, regions, topics or limits change, and otherwise not', () => {
+test('it is updated when the topology or the function changes, and otherwise not', () => {
   const digestOf = (topology: typeof TOPOLOGY): string => {
     const stage = new RegionStage(new App(), {
       ...{ topology, region: REGION, deployment: deploymentWith({}), pluginZip: undefined },
     });
     const enroll = stage.synth().stacks.find(({ stackName }) => stackName.endsWith('Enroll'));
-    return resourceOf(Template.fromJSON(enroll?.template), TYPE).Properties.topologyDigest;
+    return resourceOf(Template.fromJSON(enroll?.template), TYPE).Properties.digest;
   };
   const digest = digestOf(TOPOLOGY);
   assert.equal(digestOf(structuredClone(TOPOLOGY)), digest);
@@ -51,7 +51,7 @@ test('the function signs in past the proxy, as the administrator, in the network
   );
   assert.equal(enroll?.Properties.VpcConfig.SubnetIds.length, 3);
   const url = JSON.stringify(enroll?.Properties.Environment.Variables.CONCORD_DATABASE_URL);
-  assert.match(url, /sslmode=verify-full/);
+  assert.match(url, /"postgres:\/\/".*sslmode=verify-full/);
   assert.doesNotMatch(url, /Proxy/);
   assert.doesNotMatch(url, /:password/);
 });

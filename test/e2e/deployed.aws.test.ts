@@ -155,7 +155,7 @@ describe('the deployed system', { skip, timeout: 600_000 }, () => {
     await assertRefused(keyless, `Concord-${EU}/Enroll`, KEYLESS, 'UPDATE_ROLLBACK_COMPLETE');
     const settings = deployment({ adminSecret: { [EU]: 'deployed-test/nowhere' } });
     const missing = await app.synthesize('missing', topology(tables), settings);
-    const noSecret = /can't find the specified secret/;
+    const noSecret = /secret .*nowhere.*create it in this region, or correct the ARN/;
     await assertRefused(missing, `Concord-${EU}/Enroll`, noSecret, 'UPDATE_ROLLBACK_COMPLETE');
     const again = await app.deploy(assembly, ALL);
     assertDone('cdk deploy as before', again);

@@ -62,7 +62,7 @@ describe('the custom resource that enrolls', { timeout: 120_000 }, () => {
         slot: `slot_${database.name}`,
         publication: 'concord',
         roles: ROLES.map((role, index) => ({ role, secretArn: arns[index] })),
-        topologyDigest: 'd1',
+        digest: 'd1',
         ...more,
       };
       const event = { RequestType, PhysicalResourceId: 'concord-us', ResourceProperties };
@@ -98,7 +98,7 @@ describe('the custom resource that enrolls', { timeout: 120_000 }, () => {
       const changes = await watchCatalogue(setting.superuser);
       const before = await verifiers();
       for (const type of ['Create', 'Update']) {
-        const { Data } = await setting.request(type, { topologyDigest: 'd2' });
+        const { Data } = await setting.request(type, { digest: 'd2' });
         assert.deepEqual(Data, { enrolled: '', unchanged: 'public.t', findings: '1' });
       }
       assert.deepEqual(await changes(), NOTHING);
@@ -235,15 +235,17 @@ describe('the custom resource that enrolls', { timeout: 120_000 }, () => {
     });
     const secret = manager.create('master', { username: 'master', password: 'master' });
     Object.assign(process.env, {
-      CONCORD_DATABASE_URL: setting.database.url('master'),
+      CONCORD_DATABASE_URL: setting.database.url('master').replace('master@', ''),
       CONCORD_DATABASE_SECRET: secret,
       CONCORD_REGION: 'us',
       CONCORD_TOPOLOGY: topologyJson(topology),
     });
-    const properties = { slot: 'slot_handler', publication: 'concord', roles: [], topologyDigest: 'd1' };
+    const properties = { slot: 'slot_handler', publication: 'concord', roles: [], digest: 'd1' };
     const event = { RequestType: 'Create', ResourceProperties: properties };
     assert.equal((await handler(event)).Data?.enrolled, 'public.t');
 
+    manager.put(secret, 'AWSCURRENT', { password: 'master' });
+    await assert.rejects(handler(event), /has no 'username': store \{"username"/);
     manager.put(secret, 'AWSCURRENT', { username: 'master', password: 'wrong' });
     await assert.rejects(handler(event), /the role needs the password that its secret holds/);
     process.env.CONCORD_DATABASE_SECRET = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:nowhere';

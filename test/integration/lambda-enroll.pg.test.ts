@@ -19,7 +19,7 @@ describe('the deployed enroll function', () => {
     const request = (RequestType: string) => ({
       RequestType,
       PhysicalResourceId: 'concord-here-1',
-      ResourceProperties: { slot: slotName('here-1'), publication: PUBLICATION, topologyDigest: 'any', roles: [] },
+      ResourceProperties: { slot: slotName('here-1'), publication: PUBLICATION, digest: 'any', roles: [] },
     });
 
     const created = (await lambda.invoke(request('Create'))) as { Data: Record<string, string> };
