@@ -6,14 +6,13 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
-
-import { readSecret } from '../capture/connect-statements.ts';
 import type { Database } from '../database/database.ts';
 import { applyLogin } from '../database/login.ts';
 import { ConcordFunction } from '../functions/concord-function.ts';
 import { encryptLogs } from '../functions/logs-key.ts';
 import type { Kafka } from '../kafka/kafka.ts';
 import type { Network } from '../network/network.ts';
+import { readSecret } from '../permissions/read-secret.ts';
 import { applyAlarms } from './apply-alarms.ts';
 import { FailedBatches } from './failed-batches.ts';
 import { Mapping, type Pollers } from './mapping.ts';

@@ -9,7 +9,7 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { ConcordFunction } from '../functions/concord-function.ts';
-import { acknowledgeWildcards } from '../kafka/acknowledge-wildcards.ts';
+import { acknowledgeWildcards } from '../permissions/acknowledge-wildcards.ts';
 
 export type FailedBatchesProps = {
   readonly region: string;

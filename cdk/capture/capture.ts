@@ -10,8 +10,8 @@ import type { Database } from '../database/database.ts';
 import { localFact } from '../kafka/cluster-facts.ts';
 import { writeTopics } from '../kafka/policies.ts';
 import type { Network } from '../network/network.ts';
+import { readSecret } from '../permissions/read-secret.ts';
 import { captureAlarms } from './capture-alarms.ts';
-import { readSecret } from './connect-statements.ts';
 import { type ConnectorOptions, MskConnector } from './msk-connector.ts';
 
 export type CaptureOptions = ConnectorOptions & {

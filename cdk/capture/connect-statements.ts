@@ -1,6 +1,4 @@
-import type { Stack } from 'aws-cdk-lib';
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { onCluster, onGroups, onTopics } from '../kafka/policies.ts';
 
 /** MSK Connect's, one each for settings, status and, unless the worker configuration names another, positions. */
@@ -28,17 +26,3 @@ export const connectStatements = (clusterArn: string, connectorName: string): Po
   ),
   onGroups(clusterArn, [OWN], 'AlterGroup', 'DescribeGroup'),
 ];
-
-/** Exactly this secret, and its key where it is not the one that AWS manages. */
-export function readSecret(scope: Stack, secret: ISecret): PolicyStatement[] {
-  // A name alone lacks the six characters that end the ARN.
-  const resource = secret.secretFullArn ?? `${secret.secretArn}-??????`;
-  const read = new PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources: [resource] });
-  if (secret.encryptionKey === undefined) return [read];
-  const decrypt = new PolicyStatement({
-    actions: ['kms:Decrypt'],
-    resources: [secret.encryptionKey.keyArn],
-    conditions: { StringEquals: { 'kms:ViaService': `secretsmanager.${scope.region}.amazonaws.com` } },
-  });
-  return [read, decrypt];
-}

@@ -3,9 +3,9 @@ import { type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-ia
 import { CfnConnector, type CfnCustomPlugin, type CfnWorkerConfiguration } from 'aws-cdk-lib/aws-kafkaconnect';
 import type { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { acknowledgeWildcards } from '../kafka/acknowledge-wildcards.ts';
 import { localFact } from '../kafka/cluster-facts.ts';
 import type { Network } from '../network/network.ts';
+import { acknowledgeWildcards } from '../permissions/acknowledge-wildcards.ts';
 import { connectStatements } from './connect-statements.ts';
 import { customPlugin, workerConfiguration, workerLogs } from './connector-parts.ts';
 

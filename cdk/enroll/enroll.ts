@@ -8,15 +8,15 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Provider } from 'aws-cdk-lib/custom-resources';
 import { Construct } from 'constructs';
 import { PUBLICATION, slotName } from '../../connector/names.ts';
-import { readSecret } from '../capture/connect-statements.ts';
 import type { Database } from '../database/database.ts';
 import { adminLogin } from '../database/login.ts';
 import { functionFolder } from '../functions/bundle.ts';
 import { ConcordFunction } from '../functions/concord-function.ts';
 import { functionRole } from '../functions/function-role.ts';
 import { encryptLogs } from '../functions/logs-key.ts';
-import { acknowledgeWildcards } from '../kafka/acknowledge-wildcards.ts';
 import type { Network } from '../network/network.ts';
+import { acknowledgeWildcards } from '../permissions/acknowledge-wildcards.ts';
+import { readSecret } from '../permissions/read-secret.ts';
 
 export type EnrollOptions = {
   /**

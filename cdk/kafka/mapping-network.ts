@@ -2,7 +2,7 @@ import { Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Network } from '../network/network.ts';
-import { acknowledgeWildcards } from './acknowledge-wildcards.ts';
+import { acknowledgeWildcards } from '../permissions/acknowledge-wildcards.ts';
 
 /** Lambda's pollers reach brokers in a VPC through network interfaces, which they make with the rights of the function. */
 export function grantPollerNetwork(reader: IFunction, { vpc, subnets, groups }: Network): void {

@@ -8,11 +8,11 @@ import { mirrorName, mirrorSettings } from '../../connector/mirror.ts';
 import type { ReplicationFlow } from '../../connector/replication.ts';
 import { secretValue } from '../capture/capture.ts';
 import { connectorAlarms } from '../capture/capture-alarms.ts';
-import { readSecret } from '../capture/connect-statements.ts';
 import { type ConnectorOptions, MskConnector } from '../capture/msk-connector.ts';
 import { localFact } from '../kafka/cluster-facts.ts';
 import { onTopics, writeTopics } from '../kafka/policies.ts';
 import type { Network } from '../network/network.ts';
+import { readSecret } from '../permissions/read-secret.ts';
 
 /** A cluster of another account, or not on MSK: reached over a way that you made (peering, transit gateway). */
 export type RemoteKafka = {
