@@ -1,5 +1,5 @@
 import type { Topology } from '@concord/events';
-import { Fn, Tokenization } from 'aws-cdk-lib';
+import { CfnOutput, Fn, Tokenization } from 'aws-cdk-lib';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
@@ -87,9 +87,26 @@ export class Database extends Construct {
       days: options.rotationDays ?? DEFAULT_ROTATION_DAYS,
     });
     this.rotate = rotation.function;
+    this.#tell();
     if (alarmTopic !== undefined) rotationAlarm(this, region, this.rotate, alarmTopic);
   }
+
+  /** At the end of a deployment, for whoever connects an application. */
+  #tell(): void {
+    new CfnOutput(this, 'WriterAddress', { value: addressOf(this.direct), description: 'For applications that write' });
+    if (this.reader !== undefined)
+      new CfnOutput(this, 'ReaderAddress', {
+        value: addressOf(this.reader),
+        description: 'For applications that only read',
+      });
+    new CfnOutput(this, 'AdminSecretArn', {
+      value: this.secrets.admin.secretArn,
+      description: 'The administrator, for people',
+    });
+  }
 }
+
+const addressOf = ({ host, port }: Endpoint): string => Fn.join(':', [host, Tokenization.stringifyNumber(port)]);
 
 const urlOf = ({ direct: { host, port }, databaseName, sslmode }: Opened): string =>
   Fn.join('', ['postgres://', host, ':', Tokenization.stringifyNumber(port), `/${databaseName}?sslmode=${sslmode}`]);
