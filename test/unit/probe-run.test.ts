@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Cloud, Resource, Stack } from '../probe/cloud.ts';
+import type { Cloud, Stack } from '../probe/cloud.ts';
 import { costUsd } from '../probe/cost.ts';
 import { factOf } from '../probe/facts.ts';
 import type { FoundLeftovers } from '../probe/leftovers.ts';
-import { phasesOf } from '../probe/plan.ts';
 import { Refusal, refuseWhatIsThere, whoAsks } from '../probe/refusals.ts';
 import { stackName } from '../probe/region.ts';
 import { runProbe } from '../probe/run.ts';
@@ -12,37 +11,8 @@ import type { Step } from '../probe/story/probe.ts';
 import { STEPS } from '../probe/story/story.ts';
 import { PROBE_TAG, tearDown } from '../probe/tear-down.ts';
 import { until, WaitedInVain } from '../probe/wait.ts';
+import { ACCOUNT, PHASES, REGIONS, RESOURCES, RUN, waiting } from '../support/probed.ts';
 
-const REGIONS = ['eu-west-1', 'eu-central-1'] as const;
-const ACCOUNT = '111122223333';
-const RUN = 'abcd1234';
-const PHASES = phasesOf({ regions: REGIONS, runId: RUN, topologyPath: 't.json', outputPath: 'out' });
-
-const waiting = (signal = new AbortController().signal) => {
-  const lines: string[] = [];
-  return { lines, say: (line: string): void => void lines.push(line), signal, pollMs: 1, stillMs: 10_000 };
-};
-
-/** Resources of a region's stacks, as the constructs make them. */
-const RESOURCES: Readonly<Record<string, readonly Resource[]>> = {
-  Database: [
-    { logicalId: 'Cluster', type: 'AWS::RDS::DBCluster', physicalId: 'concord-eu-west-1' },
-    { logicalId: 'DatabaseApplySecret', type: 'AWS::SecretsManager::Secret', physicalId: 'arn:apply' },
-    { logicalId: 'DatabaseCaptureSecret', type: 'AWS::SecretsManager::Secret', physicalId: 'arn:capture' },
-    { logicalId: 'Proxy', type: 'AWS::RDS::DBProxy', physicalId: 'concord-proxy' },
-  ],
-  Kafka: [
-    { logicalId: 'Cluster', type: 'AWS::MSK::Cluster', physicalId: 'arn:aws:kafka:x:1:cluster/c/1' },
-    { logicalId: 'Topic', type: 'AWS::MSK::Topic', physicalId: 'cdc.eu-west-1' },
-    { logicalId: 'Key', type: 'AWS::KMS::Key', physicalId: 'key-1' },
-  ],
-  Apply: [
-    { logicalId: 'From', type: 'AWS::Lambda::EventSourceMapping', physicalId: 'uuid-1' },
-    { logicalId: 'Bucket', type: 'AWS::S3::Bucket', physicalId: 'failed' },
-    { logicalId: 'Logs', type: 'AWS::Logs::LogGroup', physicalId: 'apply-logs' },
-  ],
-  Capture: [{ logicalId: 'Connector', type: 'AWS::KafkaConnect::Connector', physicalId: 'arn:connector' }],
-};
 const KEPT = ['AWS::MSK::Cluster', 'AWS::MSK::Topic', 'AWS::KMS::Key', 'AWS::S3::Bucket'];
 
 /** AWS as this test needs it: stacks come with `cdk deploy`, everything that changes something is noted in `calls`. */

@@ -2,50 +2,20 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { accountProblems, topicProblems } from '../probe/accounts.ts';
 import { readArguments } from '../probe/arguments.ts';
-import type { Resource } from '../probe/cloud.ts';
 import { costUsd, hourlyUsd, REGION_INVENTORY } from '../probe/cost.ts';
 import { connectorDifferences, differencesFrom, mappingDifferences } from '../probe/described.ts';
 import { differencesOf, linesOf } from '../probe/equality.ts';
 import { allFacts, FACTS, factOf, verdictOf, verdictText } from '../probe/facts.ts';
 import { inOrder, leftoversOf, leftoversOfArns } from '../probe/leftovers.ts';
-import { changesIn, phasesOf, stackNamesOf, topologyFor } from '../probe/plan.ts';
+import { changesIn, stackNamesOf, topologyFor } from '../probe/plan.ts';
 import { isYes } from '../probe/refusals.ts';
 import { probedRegion } from '../probe/region.ts';
 import { schemaStatements } from '../probe/schema.ts';
 import { STEPS } from '../probe/story/story.ts';
 import { PROBE_TAG } from '../probe/tear-down.ts';
 import { until, WaitedInVain } from '../probe/wait.ts';
+import { ACCOUNT, PHASES, REGIONS, RESOURCES, RUN, waiting } from '../support/probed.ts';
 
-const REGIONS = ['eu-west-1', 'eu-central-1'] as const;
-const ACCOUNT = '111122223333';
-const RUN = 'abcd1234';
-const PHASES = phasesOf({ regions: REGIONS, runId: RUN, topologyPath: 't.json', outputPath: 'out' });
-
-const waiting = (signal = new AbortController().signal) => {
-  const lines: string[] = [];
-  return { lines, say: (line: string): void => void lines.push(line), signal, pollMs: 1, stillMs: 10_000 };
-};
-
-/** Resources of a region's stacks, as the constructs make them. */
-const RESOURCES: Readonly<Record<string, readonly Resource[]>> = {
-  Database: [
-    { logicalId: 'Cluster', type: 'AWS::RDS::DBCluster', physicalId: 'concord-eu-west-1' },
-    { logicalId: 'DatabaseApplySecret', type: 'AWS::SecretsManager::Secret', physicalId: 'arn:apply' },
-    { logicalId: 'DatabaseCaptureSecret', type: 'AWS::SecretsManager::Secret', physicalId: 'arn:capture' },
-    { logicalId: 'Proxy', type: 'AWS::RDS::DBProxy', physicalId: 'concord-proxy' },
-  ],
-  Kafka: [
-    { logicalId: 'Cluster', type: 'AWS::MSK::Cluster', physicalId: 'arn:aws:kafka:x:1:cluster/c/1' },
-    { logicalId: 'Topic', type: 'AWS::MSK::Topic', physicalId: 'cdc.eu-west-1' },
-    { logicalId: 'Key', type: 'AWS::KMS::Key', physicalId: 'key-1' },
-  ],
-  Apply: [
-    { logicalId: 'From', type: 'AWS::Lambda::EventSourceMapping', physicalId: 'uuid-1' },
-    { logicalId: 'Bucket', type: 'AWS::S3::Bucket', physicalId: 'failed' },
-    { logicalId: 'Logs', type: 'AWS::Logs::LogGroup', physicalId: 'apply-logs' },
-  ],
-  Capture: [{ logicalId: 'Connector', type: 'AWS::KafkaConnect::Connector', physicalId: 'arn:connector' }],
-};
 describe('arguments', () => {
   const options = (...words: string[]) => {
     const read = readArguments(words);
