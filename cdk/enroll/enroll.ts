@@ -53,11 +53,12 @@ export class Enroll extends Construct {
       removalPolicy: RemovalPolicy.DESTROY,
     });
     encryptLogs(key);
+    const login = adminLogin(database);
     const { function: enroll } = new ConcordFunction(this, 'Function', {
       name: 'enroll',
       description: `Brings the database of ${region} into the topology`,
       ...{ topology, region, network, key },
-      environment: adminLogin(database),
+      environment: login,
       timeout: TIMEOUT,
       memoryMb: 512,
       logRetention: RetentionDays.ONE_YEAR,
@@ -74,6 +75,8 @@ export class Enroll extends Construct {
         publication: PUBLICATION,
         // Named by its content, the topology's included.
         digest: basename(functionFolder('enroll', topology)),
+        // Read by nobody: with another database or administrator CloudFormation asks again.
+        login: Object.values(login),
         ...(options.greatestIds && { greatestIds: options.greatestIds }),
         roles: [
           { role: 'concord_apply', secretArn: database.secrets.apply.secretArn },

@@ -38,6 +38,15 @@ test('it is updated when the topology or the function changes, and otherwise not
   assert.notEqual(digestOf({ ...TOPOLOGY, topics: { ...TOPOLOGY.topics, partitions: 16 } }), digest);
 });
 
+test('it is updated when the database or its administrator changes', () => {
+  const loginOf = (adminSecret: string, host: string): string => {
+    const database = { kind: 'existing', name: 'app', host, adminSecret } as const;
+    return JSON.stringify(resourceOf(stacksOf(REGION, { database }).Enroll as Template, TYPE).Properties.login);
+  };
+  const logins = [loginOf('one', 'db.example'), loginOf('other', 'db.example'), loginOf('one', 'new.example')];
+  assert.equal(new Set(logins).size, 3, logins.join(' '));
+});
+
 test('the greatest ids of other regions are passed on', () => {
   const ids = { 'public.users.id': '4711' };
   const { Properties } = resourceOf(stacksOf(REGION, { enroll: { greatestIds: ids } }).Enroll as Template, TYPE);
