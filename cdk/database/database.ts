@@ -87,11 +87,11 @@ export class Database extends Construct {
       days: options.rotationDays ?? DEFAULT_ROTATION_DAYS,
     });
     this.rotate = rotation.function;
-    this.#tell();
+    if (options.kind !== 'existing') this.#tell();
     if (alarmTopic !== undefined) rotationAlarm(this, region, this.rotate, alarmTopic);
   }
 
-  /** At the end of a deployment, for whoever connects an application. */
+  /** At the end of a deployment, for whoever connects an application to what was made. */
   #tell(): void {
     new CfnOutput(this, 'WriterAddress', { value: addressOf(this.direct), description: 'For applications that write' });
     if (this.reader !== undefined)
