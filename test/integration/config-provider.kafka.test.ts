@@ -55,7 +55,7 @@ describe('the password of the connector on a worker configured as on MSK Connect
   let [worker, client, region] = [] as unknown as [ConnectWorker, Kafka, Region];
   let count = 0;
   const endpoint = (): string => secretsManager.environment().AWS_ENDPOINT_URL_SECRETS_MANAGER ?? '';
-  const reads = (): number => secretsManager.calls.filter((call) => call === 'GetSecretValue').length;
+  const reads = (): number => secretsManager.calls.filter((call) => call.startsWith('GetSecretValue')).length;
 
   before(async () => {
     const { software, broker } = await kafka();
@@ -164,6 +164,21 @@ describe('the password of the connector on a worker configured as on MSK Connect
       assert.ok(reads() > asked);
     }
     assert.doesNotMatch(await passwords(), /third|fourth/);
+  });
+
+  test('a connection in the middle of a rotation, or of one that was given up, uses the password that works', async () => {
+    const current = secretsManager.read(ARN, 'AWSCURRENT');
+    const pending = { username: 'concord_capture', password: 'on its way' };
+    secretsManager.put(ARN, 'AWSPENDING', pending);
+    await disconnect();
+    await assertCaptures();
+    await region.sql.unsafe(`alter role concord_capture password '${pending.password}'`);
+    await disconnect();
+    await assertCaptures();
+    assert.deepEqual(secretsManager.read(ARN, 'AWSCURRENT'), current, 'the label has moved');
+    secretsManager.put(ARN, 'AWSCURRENT', pending);
+    await disconnect();
+    await assertCaptures();
   });
 
   test('while the secret cannot be read, a connection that is lost is tried again without end', async () => {

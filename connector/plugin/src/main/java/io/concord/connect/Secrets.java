@@ -3,6 +3,7 @@ package io.concord.connect;
 import java.net.URI;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import software.amazon.awssdk.core.exception.SdkClientException;
 import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.protocols.jsoncore.JsonNode;
@@ -43,7 +44,20 @@ final class Secrets implements AutoCloseable {
 
   /** The text of a secret's current version under one key. */
   String value(String secretId, String key) throws SecretProblem {
-    Map<String, JsonNode> values = valuesOf(secretId);
+    return valueIn(textOf(secretId, "AWSCURRENT"), secretId, key);
+  }
+
+  /** The same of the version that a rotation brings in, or brought in last. Empty when there is none, or none to be read. */
+  Optional<String> pendingValue(String secretId, String key) {
+    try {
+      return Optional.of(valueIn(textOf(secretId, "AWSPENDING"), secretId, key));
+    } catch (SecretProblem none) {
+      return Optional.empty();
+    }
+  }
+
+  private static String valueIn(String text, String secretId, String key) throws SecretProblem {
+    Map<String, JsonNode> values = valuesOf(text, secretId);
     JsonNode value = values.get(key);
     if (value == null)
       throw new SecretProblem("secret '%s' has no key '%s': its keys are %s".formatted(secretId, key, values.keySet()));
@@ -52,8 +66,7 @@ final class Secrets implements AutoCloseable {
     return value.text();
   }
 
-  private Map<String, JsonNode> valuesOf(String secretId) throws SecretProblem {
-    String text = textOf(secretId);
+  private static Map<String, JsonNode> valuesOf(String text, String secretId) throws SecretProblem {
     String expected = "secret '%s' is not a JSON object: write it as {\"password\": \"…\"}".formatted(secretId);
     if (text == null) throw new SecretProblem(expected);
     JsonNode json;
@@ -66,9 +79,9 @@ final class Secrets implements AutoCloseable {
     return json.asObject();
   }
 
-  private String textOf(String secretId) throws SecretProblem {
+  private String textOf(String secretId, String stage) throws SecretProblem {
     try {
-      return client.getSecretValue(request -> request.secretId(secretId)).secretString();
+      return client.getSecretValue(request -> request.secretId(secretId).versionStage(stage)).secretString();
     } catch (ResourceNotFoundException absent) {
       throw new SecretProblem("secret '%s' is not there in %s: is it the right region and name?".formatted(secretId, region));
     } catch (SecretsManagerException refused) {
