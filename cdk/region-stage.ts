@@ -63,10 +63,7 @@ export class RegionStage extends Stage {
       stackOfReplication.addStackDependency(kafkaStack, 'replication reads where the brokers are');
       return stackOfReplication;
     };
-    if (
-      region !== topology.hub &&
-      wayOf({ from: topology.hub, into: region, topics: [] }, deployment).kind === 'replicator'
-    )
+    if (region !== topology.hub && wayOf({ from: topology.hub, into: region }, deployment).kind === 'replicator')
       new HubToSpoke(replicationStack(), 'FromHub', common);
     addMirrors(replicationStack, { ...common, deployment, pluginZip });
     warnOfMissingWays(kafkaStack, topology, region, deployment);

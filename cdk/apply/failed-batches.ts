@@ -1,4 +1,4 @@
-import type { Topology } from '@concord/events';
+import { FAILED_BATCH_PREFIX, type Topology } from '@concord/events';
 import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
@@ -19,8 +19,7 @@ export type FailedBatchesProps = {
   readonly logRetention: RetentionDays;
 };
 
-/** Where Lambda writes a batch that it gives up: `aws/lambda/<mapping>/<function>/…`. */
-const PREFIX = 'aws/lambda/*';
+const OBJECTS = `${FAILED_BATCH_PREFIX}*`;
 const EVERY = Duration.minutes(5);
 const TIMEOUT = Duration.minutes(5);
 
@@ -64,7 +63,7 @@ export class FailedBatches extends Construct {
   }
 
   #grantObjects(grantee: IFunction, ...actions: readonly string[]): void {
-    const statement = new PolicyStatement({ actions: [...actions], resources: [this.bucket.arnForObjects(PREFIX)] });
+    const statement = new PolicyStatement({ actions: [...actions], resources: [this.bucket.arnForObjects(OBJECTS)] });
     grantee.addToRolePolicy(statement);
     acknowledgeWildcards(grantee.role ?? grantee, [statement], 'Lambda names the objects as it writes them.');
   }

@@ -21,7 +21,7 @@ export type Way =
   | { readonly kind: 'later'; readonly why: string };
 
 /** How a flow gets from one cluster to the other, as far as the deployment tells by now. */
-export function wayOf({ from, into }: ReplicationFlow, deployment: Deployment): Way {
+export function wayOf({ from, into }: Pick<ReplicationFlow, 'from' | 'into'>, deployment: Deployment): Way {
   const [source, target] = [regionDeployment(deployment, from), regionDeployment(deployment, into)];
   if (source.account !== target.account) {
     const mirror = target.replication.mirrors?.[from];

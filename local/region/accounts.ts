@@ -1,4 +1,4 @@
-import { addTallies, EMPTY_TALLY, type Tally } from '@concord/idempotency';
+import { EMPTY_TALLY, type Tally } from '@concord/idempotency';
 import type { Sql } from '@concord/runtime';
 
 /** What became of the records that one region received, and what of it waits. */
@@ -20,12 +20,3 @@ export async function readAccount(sql: Sql): Promise<Account> {
   const [row] = await sql.unsafe<Account[]>(ACCOUNT);
   return row ?? { tally: EMPTY_TALLY, parked: {}, unsettled: 0 };
 }
-
-export const addAccounts = (accounts: readonly Account[]): Account => ({
-  tally: accounts.map(({ tally }) => tally).reduce(addTallies, EMPTY_TALLY),
-  parked: accounts.reduce<Record<string, number>>((sum, { parked }) => {
-    for (const [reason, count] of Object.entries(parked)) sum[reason] = (sum[reason] ?? 0) + count;
-    return sum;
-  }, {}),
-  unsettled: accounts.reduce((sum, { unsettled }) => sum + unsettled, 0),
-});

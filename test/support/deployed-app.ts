@@ -3,12 +3,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Topology } from '@concord/events';
+import { type Ended, outputOf } from '../../connector/build/output.ts';
 import { ACCOUNT, type LocalStack } from '../../local/localstack/localstack.ts';
 import { onCleanup } from '../../local/process/cleanup.ts';
 import { runDirectory } from '../../local/process/run-directory.ts';
 import { topologyJson } from '../../local/region/topology.ts';
 
-export type Ran = { readonly code: number | null; readonly output: string; readonly seconds: number };
+export type Ran = Ended & { readonly seconds: number };
 
 /** The CDK app of this repository, and the `cdk` command, against LocalStack. */
 export type DeployedApp = {
@@ -56,13 +57,6 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
   const startedAt = performance.now();
   const child = spawn(process.execPath, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const forget = onCleanup({ kill: () => void child.kill('SIGKILL') });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  const { promise, resolve, reject } = Promise.withResolvers<number | null>();
-  child.once('error', reject).once('close', resolve);
-  const code = await promise.finally(forget);
-  return { code, output, seconds: (performance.now() - startedAt) / 1000 };
+  const ended = await outputOf(child).finally(forget);
+  return { ...ended, seconds: (performance.now() - startedAt) / 1000 };
 }

@@ -3,15 +3,10 @@ import { describe, test } from 'node:test';
 import { isSecret } from '../../connector/check-settings.ts';
 import { type MirrorOptions, mirrorName, mirrorSettings } from '../../connector/mirror.ts';
 import { passwordExpression } from '../../connector/worker.ts';
+import { topologyOf } from '../support/regions.ts';
 
 const SECRET = 'arn:aws:secretsmanager:us-east-1:111122223333:secret:AmazonMSK_hub-AbCdEf';
-const limits = {
-  driftLimitMs: 900_000,
-  maxRegions: 32,
-  lockTimeoutMs: 2000,
-  maxRecordBytes: 5_242_880,
-  maxAttempts: 3,
-};
+const { limits } = topologyOf({ names: ['eu-west-1'], tables: [] });
 const OPTIONS: MirrorOptions = {
   topology: { limits },
   flow: { from: 'us-east-1', into: 'eu-west-1', topics: ['cdc.us-east-1', 'cdc.ap-south-1'] },

@@ -3,15 +3,10 @@ import { describe, test } from 'node:test';
 import { checkSettings, isSecret } from '../../connector/check-settings.ts';
 import { connectorSettings, type SourceDatabase } from '../../connector/settings.ts';
 import { passwordExpression, secretExpression, workerProperties, workerSettings } from '../../connector/worker.ts';
+import { topologyOf } from '../support/regions.ts';
 
 const ARN = 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:concord/capture-AbCdEf';
-const limits = {
-  driftLimitMs: 900_000,
-  maxRegions: 32,
-  lockTimeoutMs: 2000,
-  maxRecordBytes: 5_242_880,
-  maxAttempts: 3,
-};
+const { limits } = topologyOf({ names: ['eu-west-1'], tables: [] });
 
 /** What MSK Connect lets a worker configuration hold of `producer.` and `consumer.`: nothing that ours needs. */
 const REFUSED_PREFIXES =
