@@ -2,7 +2,12 @@ import { compare } from './order.ts';
 import { hasSeen, type Version } from './version.ts';
 
 /** Names of PostgreSQL's own conflict statistics (pg_stat_subscription_stats, PostgreSQL 18). */
-export type ConflictKind = 'insert_exists' | 'update_origin_differs' | 'update_deleted' | 'delete_origin_differs';
+export type ConflictKind =
+  | 'insert_exists'
+  | 'update_origin_differs'
+  | 'update_deleted'
+  | 'delete_origin_differs'
+  | 'multiple_unique_conflicts';
 
 /**
  * What becomes of an incoming version. The order alone decides (`apply` or `superseded`); the vectors only label, so that

@@ -1,4 +1,4 @@
-import { compare } from './order.ts';
+import { compareLives } from './lattice.ts';
 import type { Stamp } from './stamp.ts';
 import { EMPTY_VECTOR } from './vector.ts';
 import type { Version } from './version.ts';
@@ -16,14 +16,20 @@ export type WriteContext = {
   readonly tombstone?: Version | undefined;
 };
 
+/** The greatest stamp in a version's history: its own, but on a row that was counted, while its table had another policy. */
+const lastOf = (version: Version | undefined): Stamp =>
+  version === undefined
+    ? -1
+    : Math.max(version.stamp, ...(version.lattice === undefined ? [] : Object.values(version.vector)));
+
 /**
  * The version that a local write makes: a stamp above everything it has seen, whatever the clocks say, and the parent's
  * vector with this region's entry set. The model of the stamp trigger in `functions/enroll`; a property test compares both.
  */
 export function nextVersion(kind: Version['kind'], context: WriteContext): Version {
   const { region, clock, floor, row, tombstone } = context;
-  const stamp = Math.max(clock, floor, (row?.stamp ?? -1) + 1, (tombstone?.stamp ?? -1) + 1);
-  const parent = row && tombstone ? (compare(row, tombstone) > 0 ? row : tombstone) : (row ?? tombstone);
+  const stamp = Math.max(clock, floor, lastOf(row) + 1, lastOf(tombstone) + 1);
+  const parent = row && tombstone ? (compareLives(tombstone, row) >= 0 ? tombstone : row) : (row ?? tombstone);
   const vector = { ...(parent?.vector ?? EMPTY_VECTOR), [region]: stamp };
   return { kind, stamp, region, vector, writes: Math.max(row?.writes ?? 0, tombstone?.writes ?? 0) + 1 };
 }

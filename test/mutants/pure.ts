@@ -115,7 +115,7 @@ export const PURE: readonly Mutant[] = [
   {
     name: 'a write stamped by the clock alone',
     file: 'layers/conflict/next-version.ts',
-    find: 'Math.max(clock, floor, (row?.stamp ?? -1) + 1, (tombstone?.stamp ?? -1) + 1)',
+    find: 'Math.max(clock, floor, lastOf(row) + 1, lastOf(tombstone) + 1)',
     replace: 'Math.max(clock, floor)',
     tests: SIMULATION,
     only: SIMULATED,
@@ -124,8 +124,8 @@ export const PURE: readonly Mutant[] = [
   {
     name: 'a delete stamped by the clock alone',
     file: 'layers/conflict/next-version.ts',
-    find: '(row?.stamp ?? -1) + 1,',
-    replace: `kind === 'tombstone' ? 0 : (row?.stamp ?? -1) + 1,`,
+    find: 'lastOf(row) + 1,',
+    replace: `kind === 'tombstone' ? 0 : lastOf(row) + 1,`,
     tests: SIMULATION,
     only: SIMULATED,
     why: 'a row from a fast clock cannot be deleted',
@@ -133,7 +133,7 @@ export const PURE: readonly Mutant[] = [
   {
     name: 'a re-insert that does not look at the tombstone',
     file: 'layers/conflict/next-version.ts',
-    find: '(tombstone?.stamp ?? -1) + 1',
+    find: 'lastOf(tombstone) + 1',
     replace: '0',
     tests: SIMULATION,
     only: SIMULATED,

@@ -3,13 +3,15 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { reportOf } from './report.ts';
 import { simulate } from './simulate.ts';
+import { SUITES, type SuiteName } from './suites.ts';
 
 /*
- * `node test/simulation/main.ts [--schedules N] [--seed S] [--from N]`: runs N schedules of a seed, from number N on. The
- * same seed gives the same run. Exit code 1 when an invariant does not hold.
+ * `node test/simulation/main.ts [--suite tables|policies] [--schedules N] [--seed S] [--from N]`: runs N schedules of a seed, from
+ * number N on. The same seed gives the same run. Exit code 1 when an invariant does not hold.
  */
 const { values } = parseArgs({
   options: {
+    suite: { type: 'string', default: 'tables' },
     schedules: { type: 'string', default: '100000' },
     seed: { type: 'string' },
     from: { type: 'string', default: '0' },
@@ -17,6 +19,9 @@ const { values } = parseArgs({
 });
 
 const PROGRESS_MS = 2000;
+
+const suite = values.suite as SuiteName;
+if (!Object.hasOwn(SUITES, suite)) throw new Error(`--suite must be one of ${Object.keys(SUITES)}`);
 
 function natural(name: string, text: string): number {
   const value = Number(text);
@@ -27,11 +32,12 @@ function natural(name: string, text: string): number {
 
 const seed = values.seed === undefined ? randomInt(2 ** 32) : natural('seed', values.seed);
 const [schedules, from] = [natural('schedules', values.schedules), natural('from', values.from)];
-process.stdout.write(`simulation: seed ${seed}, ${schedules} schedules from ${from}\n`);
+process.stdout.write(`simulation of ${suite}: seed ${seed}, ${schedules} schedules from ${from}\n`);
 
 const startedMs = performance.now();
 let toldMs = startedMs;
 const outcome = await simulate({
+  suite,
   seed,
   from,
   schedules,
@@ -43,7 +49,7 @@ const outcome = await simulate({
   },
 });
 if (outcome.found !== undefined) {
-  process.stdout.write(`${reportOf(seed, outcome.found)}\n`);
+  process.stdout.write(`${reportOf(seed, outcome.found, suite)}\n`);
   process.exitCode = 1;
 } else {
   const seconds = (performance.now() - startedMs) / 1000;

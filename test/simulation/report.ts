@@ -1,27 +1,17 @@
-import { run } from './run.ts';
-import { BASE, scheduleOf } from './schedule.ts';
-import { shrunk } from './shrink.ts';
 import { type Found, seedOf } from './simulate.ts';
-
-/** Stamps are read more easily without the digits that they share. */
-const readable = (line: string): string =>
-  line.replaceAll(/\b1(?:794|795)\d{12}\b/g, (stamp) => {
-    const offset = Number(stamp) - BASE;
-    return offset < 0 ? `${offset}` : `+${offset}`;
-  });
+import { readable, SUITES, type SuiteName } from './suites.ts';
 
 /** All that happens in a schedule, line by line; stamps are µs from a common base. */
-export function traceOf(scheduleSeed: number, minimal: boolean): string[] {
-  const schedule = scheduleOf(scheduleSeed);
+export function traceOf(scheduleSeed: number, minimal: boolean, suite: SuiteName = 'tables'): string[] {
   const lines: string[] = [];
-  run(minimal ? shrunk(schedule) : schedule, (line) => lines.push(readable(line)));
+  SUITES[suite].trace(scheduleSeed, minimal, (line) => lines.push(readable(line)));
   return lines;
 }
 
 /** What a person needs to understand a violation and to see it again. */
-export const reportOf = (seed: number, { schedule, failure }: Found): string =>
+export const reportOf = (seed: number, { schedule, failure }: Found, suite: SuiteName = 'tables'): string =>
   [
     `VIOLATION of ${failure.invariant} in schedule ${schedule} of seed ${seed}`,
-    ...traceOf(seedOf(seed, schedule), true).map((line) => `  ${line}`),
-    `again: node test/simulation/main.ts --seed ${seed} --from ${schedule} --schedules 1`,
+    ...traceOf(seedOf(seed, schedule), true, suite).map((line) => `  ${line}`),
+    `again: node test/simulation/main.ts ${suite === 'tables' ? '' : `--suite ${suite} `}--seed ${seed} --from ${schedule} --schedules 1`,
   ].join('\n');

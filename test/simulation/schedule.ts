@@ -48,7 +48,7 @@ export const BASE = 1_795_000_000_000_000;
 const FIVE_MINUTES = 300_000_000;
 
 /** Clocks of a schedule: all equal, so that stamps tie; or off by up to 5 minutes, fixed or stepping at each write. */
-function clocksOf(random: Random, regions: number): (region: number) => number {
+export function clocksOf(random: Random, regions: number): (region: number) => number {
   const regime = random.pick(['equal', 'coarse', 'skewed', 'stepping']);
   const offsets = Array.from({ length: regions }, () => random.between(-FIVE_MINUTES, FIVE_MINUTES));
   let now = BASE;

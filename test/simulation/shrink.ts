@@ -1,8 +1,10 @@
-import { run } from './run.ts';
-import type { Schedule, Step } from './schedule.ts';
+type Outcome = { readonly failure: { readonly invariant: string } | undefined };
 
 /** The smallest schedule found that still violates the same invariant: drops ever smaller runs of steps. */
-export function shrunk(schedule: Schedule): Schedule {
+export function shrunk<Step, Schedule extends { readonly steps: readonly Step[] }>(
+  schedule: Schedule & { readonly steps: readonly Step[] },
+  run: (schedule: Schedule) => Outcome,
+): Schedule {
   const invariant = run(schedule).failure?.invariant;
   const fails = (steps: readonly Step[]): boolean => run({ ...schedule, steps }).failure?.invariant === invariant;
   let steps = schedule.steps;
@@ -14,7 +16,7 @@ export function shrunk(schedule: Schedule): Schedule {
   return { ...schedule, steps };
 }
 
-function withoutARun(
+function withoutARun<Step>(
   steps: readonly Step[],
   size: number,
   fails: (steps: readonly Step[]) => boolean,

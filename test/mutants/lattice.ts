@@ -1,0 +1,177 @@
+import type { Mutant } from './mutant.ts';
+
+const MERGE = 'layers/conflict/merge.ts';
+const WRITE = 'layers/conflict/next-lattice.ts';
+const SIMULATED = {
+  tests: ['test/simulation/policies/policies.test.ts'],
+  only: 'no schedule of any policy',
+} as const;
+const LAWS = { tests: ['test/property/merge.prop.test.ts'] } as const;
+
+/** Bugs in the core of lattice tables: `merge`, counters, `delete: wins`. */
+export const LATTICE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'merge under a row guard: only what is newer is joined',
+    file: MERGE,
+    find: 'if (lives === 0) return mergePointwise(stored, incoming);',
+    replace: `if (lives === 0 && compare(incoming, stored) < 0)
+    return { version: stored, from: 'stored', applied: false, sideOf: () => 'stored', losers: [] };
+  if (lives === 0) return mergePointwise(stored, incoming);`,
+    ...SIMULATED,
+    why: 'an older edit of another column is dropped where it arrives second and kept where it arrives first',
+  },
+  {
+    name: 'lww tombstones on merged rows',
+    file: 'layers/conflict/lattice.ts',
+    find: `return a.kind === 'tombstone' ? 1 : -1;`,
+    replace: 'return compare(a, b);',
+    ...SIMULATED,
+    why: 'a dead row comes back with a later edit, without the edits that came before it',
+  },
+  {
+    name: 'dead and alive are joined pointwise',
+    file: 'layers/conflict/lattice.ts',
+    find: 'if (a.kind === b.kind) return 0;',
+    replace: 'if (lives === 0) return 0;',
+    ...SIMULATED,
+    why: 'death is not absorbing: the head decides, and the next join another way',
+  },
+  {
+    name: 'counters without incarnation',
+    file: WRITE,
+    find: 'const lattice: Lattice = { incarnation: dot, registers: {}, counters, txId: write.txId };',
+    replace:
+      'const lattice: Lattice = { incarnation: dot, registers: {}, counters: joinCounters(parent?.lattice?.counters ?? {}, counters), txId: write.txId };',
+    ...SIMULATED,
+    why: 'a row that is inserted again counts what its dead predecessor had counted',
+  },
+  {
+    name: 'deltas are added when they arrive',
+    file: 'layers/conflict/counter.ts',
+    find: 'if (known === undefined || entry[0] > known[0]) joined[region] = entry;',
+    replace: 'joined[region] = known === undefined ? entry : [entry[0], addDecimals(known[1], entry[1])];',
+    tests: ['test/property/counter.prop.test.ts'],
+    why: 'a duplicate counts twice',
+  },
+  {
+    name: 'of a counter the greater sum wins',
+    file: 'layers/conflict/counter.ts',
+    find: 'entry[0] > known[0]',
+    replace: 'Number(entry[1]) > Number(known[1])',
+    tests: ['test/property/counter.prop.test.ts'],
+    why: 'a decrement is lost wherever the row was known before',
+  },
+  {
+    name: 'increments stamp the row',
+    file: WRITE,
+    find: 'if (write.changed.length === 0) return { ...row, vector, lattice: next };',
+    replace: '',
+    ...SIMULATED,
+    why: 'an increment overrules what somebody else wrote at the same time, as if it were an edit',
+  },
+  {
+    name: 'a counter counts how often it was added to',
+    file: WRITE,
+    find: 'next[column] = { ...counter, [region]: [stamp, addDecimals(sum, delta)] };',
+    replace: 'next[column] = { ...counter, [region]: [(counter[region]?.[0] ?? 0) + 1, addDecimals(sum, delta)] };',
+    ...SIMULATED,
+    why: 'whether a delete had seen an increment cannot be told: edits that it had not seen make it look lost',
+  },
+  {
+    name: 'vectors are merged across lives',
+    file: MERGE,
+    find: 'if (!isSameLife(winner, loser)) return { version: winner, from: side };',
+    replace: '',
+    ...SIMULATED,
+    why: 'a version claims to have seen what it overruled: what it then meets is lost without a line in any log',
+  },
+  {
+    name: 'vectors are not merged within a life',
+    file: MERGE,
+    find: 'const version: Version = { ...head, vector, lattice, ...(claim && { claim }) };',
+    replace: 'const version: Version = { ...head, lattice, ...(claim && { claim }) };',
+    ...SIMULATED,
+    why: 'the stored state claims less than is in it: duplicates are written again, false conflicts are logged',
+  },
+  {
+    name: 'a dead row forgets what was joined into it',
+    file: MERGE,
+    find: "return { version: { ...winner, lattice: lift(winner), vector }, from: 'both' };",
+    replace: 'return { version: winner, from: side };',
+    ...SIMULATED,
+    why: 'a row that is inserted again is stamped below an edit of the dead one, and regions disagree on the vector',
+  },
+  {
+    name: 'a local write is stamped above the row only',
+    file: WRITE,
+    find: '[version.stamp, ...Object.values(version.vector)]',
+    replace: '[version.stamp]',
+    ...SIMULATED,
+    why: 'a region that has counted gives a stamp twice when its clock steps back',
+  },
+  {
+    name: 'an edit stamps every register',
+    file: WRITE,
+    find: 'Object.fromEntries(write.changed.map((name) => [name, dot]))',
+    replace: `Object.fromEntries([...write.changed, ...(write.changed.length > 0 ? Object.keys(registers) : [])].map((name) => [name, dot]))`,
+    ...SIMULATED,
+    why: 'an edit of one column overwrites a concurrent one of another column',
+  },
+  {
+    name: 'a lifted row counts from nothing',
+    file: WRITE,
+    find: 'row.lattice === undefined && values !== undefined ? based(values, row) : lift(row).counters',
+    replace: 'lift(row).counters',
+    ...SIMULATED,
+    why: 'the first increment after the change of policy sets the stock to the increment',
+  },
+  {
+    name: 'a column begins to be counted in the middle of a life',
+    file: WRITE,
+    find: 'if (countsOthers(write, row)) return inserted(write, dot, row, totals(write));',
+    replace: '',
+    ...SIMULATED,
+    why: 'regions count from different values: their sums are wrong for ever',
+  },
+  {
+    name: 'a part that a new life overruled is not logged',
+    file: MERGE,
+    find: `...heldRegisters(lattice).flatMap(([name, dot]) => (name === EVERY_COLUMN ? [] : lost(dot, name))),`,
+    replace: '',
+    ...SIMULATED,
+    why: 'an edit that a delete had not seen is lost silently',
+  },
+  {
+    name: 'lost increments are not logged',
+    file: MERGE,
+    find: `...incrementLosers(winner, loser, side, kind).filter(({ dot }) => !isBegin(dot)),`,
+    replace: '',
+    ...SIMULATED,
+    why: 'increments that a delete had not seen are lost silently',
+  },
+  {
+    name: 'overruled registers are not logged',
+    file: MERGE,
+    find: `return isOverruled || counted.some((column) => covers(name, column));`,
+    replace: 'return false;',
+    ...SIMULATED,
+    why: 'of two concurrent edits of a column one is lost silently',
+  },
+  {
+    name: 'on versions of register tables the first to arrive is merged',
+    file: MERGE,
+    find: `const from = decision.outcome === 'apply' ? 'incoming' : 'stored';`,
+    replace: `const from = decision.outcome === 'apply' && decision.because !== 'conflict' ? 'incoming' : 'stored';`,
+    tests: LAWS.tests,
+    only: 'is decide',
+    why: 'the new apply function does not do what the old one did',
+  },
+  {
+    name: 'a version of a register table has no life of its own',
+    file: 'layers/conflict/lattice.ts',
+    find: 'incarnation: { stamp: version.stamp, region: version.region },',
+    replace: `incarnation: { stamp: 0, region: '' },`,
+    ...SIMULATED,
+    why: 'while a policy changes, versions of both kinds are mixed into one row that nobody wrote',
+  },
+];
