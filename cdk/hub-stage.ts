@@ -2,6 +2,8 @@ import type { Topology } from '@concord/events';
 import { Stage } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { replicationFlows } from '../connector/replication.ts';
+import { Alerts } from './alerts/alerts.ts';
+import { hasAlerts } from './alerts/conflict-log.ts';
 import { ConcordStack } from './concord-stack.ts';
 import { Operations } from './operations/operations.ts';
 import { type Deployment, regionDeployment } from './read-deployment.ts';
@@ -24,8 +26,14 @@ export class HubStage extends Stage {
     const spokes = replicationFlows(topology).filter(
       (flow) => flow.into === hub && wayOf(flow, deployment).kind === 'replicator',
     );
-    if (spokes.length === 0) return;
+    if (spokes.length === 0 && !hasAlerts(topology)) return;
     const { alarmTopic } = new Operations(stack('Operations', 'alarms'), 'Operations', operations);
+    if (hasAlerts(topology))
+      new Alerts(stack('Alerts', 'who is told of conflicts'), 'Alerts', {
+        ...{ topology, alarmTopic, options: deployment.alerts ?? {} },
+        accounts: new Map(topology.regions.map(({ name }) => [name, regionDeployment(deployment, name).account])),
+      });
+    if (spokes.length === 0) return;
     const replication = stack('Replication', 'the topics of all regions');
     for (const { from } of spokes) new SpokeToHub(replication, `From-${from}`, { topology, region: from, alarmTopic });
   }

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Topology, TopologyProblem } from '@concord/events';
 import { RegionInfo } from 'aws-cdk-lib/region-info';
+import { type AlertOptions, alertProblems } from './alerts/options.ts';
 import { type ApplyOptions, applyProblems } from './apply/apply.ts';
 import type { CaptureOptions } from './capture/capture.ts';
 import type { DatabaseOptions } from './database/database.ts';
@@ -29,6 +30,8 @@ export type RegionDeployment = {
 export type Deployment = {
   /** Path of the connector's plugin where it was built elsewhere. Default: Maven builds it, once for each state of its sources. */
   readonly pluginZip?: string;
+  /** Whom the hub tells of conflicts. Default: a topic is made, and nobody is subscribed to it. */
+  readonly alerts?: AlertOptions;
   readonly defaults: RegionDeployment;
   readonly regions?: Readonly<Record<string, Partial<RegionDeployment>>>;
 };
@@ -57,6 +60,7 @@ export function* deploymentProblems(deployment: Deployment, topology: Topology):
         reason: 'is not a region of the topology',
         hint: `one of ${names.join(', ')}, or add it to concord.json`,
       };
+  yield* alertProblems(deployment.alerts ?? {}, topology.hub);
   const known = RegionInfo.regions.map(({ name }) => name);
   for (const [index, name] of names.entries()) {
     if (!known.includes(name))

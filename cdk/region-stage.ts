@@ -1,6 +1,7 @@
 import type { Topology } from '@concord/events';
-import { Stage } from 'aws-cdk-lib';
+import { Annotations, Stage } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
+import { ConflictLog, hasAlerts } from './alerts/conflict-log.ts';
 import { Apply } from './apply/apply.ts';
 import { CaptureConnector } from './capture/capture.ts';
 import { ConcordStack } from './concord-stack.ts';
@@ -50,6 +51,21 @@ export class RegionStage extends Stage {
     const applyStack = stack('Apply', "the other regions' changes");
     new Apply(applyStack, 'Apply', { ...common, database, kafka, options: options.apply });
     applyStack.addStackDependency(enrollStack, 'apply needs its schema and its role');
+
+    if (hasAlerts(topology)) {
+      const reviewStack = stack('Review', 'the conflict log, for alerts');
+      const { account: hubAccount } = regionDeployment(deployment, topology.hub);
+      new ConflictLog(reviewStack, 'Review', {
+        ...common,
+        ...{ database, hubAccount: hubAccount === options.account ? undefined : hubAccount },
+      });
+      if (options.account !== undefined && hubAccount === undefined)
+        Annotations.of(reviewStack).addWarningV2(
+          'concord:hub-account',
+          `the hub is not allowed to read the conflict log of ${region}: give the account of ${topology.hub} in the deployment`,
+        );
+      reviewStack.addStackDependency(enrollStack, 'its functions sign in with a role that enrolling makes');
+    }
 
     if (kafka.msk === undefined || pluginZip === undefined) return;
     const captureStack = stack('Capture', 'the connector');

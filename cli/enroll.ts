@@ -63,6 +63,10 @@ async function run(options: Options): Promise<void> {
     [
       ...report.enrolled.map((name) => `${name}: enrolled`),
       ...report.unchanged.map((name) => `${name}: up to date`),
+      ...report.pending.map(
+        ({ table, waitsFor }) =>
+          `${table}: keeps its former policy until the apply functions of ${waitsFor.join(', ')} know the new one; then enroll again`,
+      ),
     ].join('\n'),
   );
 }

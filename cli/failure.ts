@@ -1,3 +1,5 @@
+import { Refused } from '../functions/operate/refused.ts';
+
 /** Something the person at the keyboard can do something about: a message, and what to do. Exit code 1, or 2 for bad usage. */
 export class Failure extends Error {
   readonly hint: string;
@@ -28,6 +30,7 @@ export const withoutPasswords = (text: string): string => text.replace(/(:\/\/[^
 export function explain(error: unknown): { message: string; hint: string | undefined; exitCode: number } {
   if (error instanceof Failure)
     return { message: withoutPasswords(error.message), hint: error.hint, exitCode: error.exitCode };
+  if (error instanceof Refused) return { message: withoutPasswords(error.message), hint: error.hint, exitCode: 1 };
   const { code, message } = error as { code?: string; message?: string };
   const text = message === undefined || message === '' ? String(code ?? error) : message;
   return { message: withoutPasswords(text), hint: code === undefined ? undefined : HINTS[code], exitCode: 1 };

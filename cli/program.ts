@@ -1,10 +1,15 @@
 import { Command } from 'commander';
+import { addConflicts } from './conflicts.ts';
 import { addConnector } from './connector.ts';
 import { addDemo } from './demo.ts';
 import { addEnroll } from './enroll.ts';
 import { withoutPasswords } from './failure.ts';
 import { addLocal } from './local.ts';
+import { addParked } from './parked.ts';
 import { addPreflight } from './preflight.ts';
+import { addRedrive } from './redrive.ts';
+import { addReinstate } from './reinstate.ts';
+import { addRollout } from './rollout.ts';
 import { addStatus } from './status.ts';
 
 /** The command `concord`; one file per subcommand. Bad usage exits with 2. */
@@ -17,6 +22,11 @@ export function makeProgram(): Command {
   addPreflight(program);
   addEnroll(program);
   addStatus(program);
+  addParked(program);
+  addRedrive(program);
+  addRollout(program);
+  addConflicts(program);
+  addReinstate(program);
   addConnector(program);
   addLocal(program);
   addDemo(program);

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
-import { REASONS, type ReasonCode } from '../functions/apply/reasons.ts';
+import { hintOf } from '../functions/apply/reasons.ts';
+import { type Accounting, checkAccounting } from '../functions/operate/accounting.ts';
 import { readStatus, type Status } from '../functions/status/status.ts';
 import { withDatabase } from './database.ts';
+import { printable } from './parked.ts';
 import { table } from './table.ts';
 
 type Options = { url: string; json?: boolean };
@@ -14,14 +16,18 @@ export function addStatus(program: Command): void {
     .option('--json', 'one JSON object in place of lines')
     .addHelpText('after', '\nExample:\n  concord status --url postgres://concord_operator@db.example/app')
     .action(async ({ url, json }: Options) => {
-      const status = await withDatabase(url, readStatus);
-      process.stdout.write(`${json === true ? JSON.stringify(status) : statusText(status)}\n`);
-      process.exitCode = status.balanced ? 0 : 1;
+      const [status, accounting] = await withDatabase(
+        url,
+        async (sql) => [await readStatus(sql), await checkAccounting(sql)] as const,
+      );
+      const whole = { ...status, balanced: status.balanced && accounting.faults.length === 0, accounting };
+      process.stdout.write(`${json === true ? JSON.stringify(whole) : statusText(status, accounting)}\n`);
+      process.exitCode = whole.balanced ? 0 : 1;
     });
 }
 
 /** The whole status as text. */
-export function statusText(status: Status): string {
+export function statusText(status: Status, { faults, unchecked }: Accounting): string {
   const partitions = status.partitions.map(({ topic, partition, nextOffset, lagMs, balanced, ...tally }) => ({
     topic: `${topic}-${partition}`,
     offset: nextOffset,
@@ -35,17 +41,24 @@ export function statusText(status: Status): string {
     'backlog KiB': Math.round(backlogBytes / 1024),
   }));
   const parked = status.parked.map(
-    ({ reason, count, oldest, example }) =>
-      `parked ${count} × ${reason}, oldest ${oldest}\n  for example: ${example}\n  hint: ${REASONS[reason as ReasonCode]?.hint ?? 'unknown reason'}`,
+    ({ reason, count, waiting, archived, oldest, example }) =>
+      `parked ${count} × ${reason} (${waiting} tried again by themselves, ${archived} archived), oldest ${oldest}\n  for example: ${printable(example)}\n  hint: ${hintOf(reason)}`,
   );
   return [
-    `region ${status.region}: ${status.tables.length} tables (${status.tables.join(', ') || 'none'})`,
+    `region ${status.region}: ${status.tables.length} tables (${status.tables.map((name) => tableText(name, status)).join(', ') || 'none'})`,
     table(partitions) || 'nothing received yet',
     ...parked,
-    `conflicts logged: ${status.conflicts}, unsettled keys: ${status.unsettled}`,
+    `conflicts logged: ${status.conflicts}, open: ${status.openConflicts}; held rows: ${status.limbo}; unsettled keys: ${status.unsettled}`,
     table(slots) || 'no replication slot: nobody captures this region',
-    status.balanced
+    ...faults.map(({ where, message }) => `accounting: ${where}: ${message}`),
+    ...unchecked.map(
+      (name) => `accounting: this role may not read ${name}, so its held rows were not compared with it`,
+    ),
+    status.balanced && faults.length === 0
       ? 'accounting: applied + superseded + held + parked = received'
       : 'accounting: THE COUNTS DO NOT ADD UP',
   ].join('\n');
 }
+
+const tableText = (name: string, { rollouts }: Status): string =>
+  rollouts[name] === undefined ? name : `${name}: ${rollouts[name]}`;

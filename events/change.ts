@@ -11,6 +11,16 @@ export const STAMP_COLUMNS = ['_version', '_last_updated', '_source_region', '_t
 export const LOCAL_COLUMN = '_local';
 
 /**
+ * Further columns of lattice tables (`merge`, counters, `delete: wins`), as jsonb, NULL in versions of before:
+ * `_incarnation` `[1795243754332068, "us-east-1"]`, `_column_stamps` `{"city,street": [1795243754332068, "us-east-1"]}`,
+ * `_counters` `{"stock": {"us-east-1": [1795243754332068, "-5"]}}` (stamp of the last addition, sum as decimal text).
+ */
+export const LATTICE_COLUMNS = ['_incarnation', '_column_stamps', '_counters'] as const;
+
+/** On tables with secondary unique keys: `[1795243754332068, "us-east-1"]`, the last write that changed one of their columns. */
+export const CLAIM_COLUMN = '_claim';
+
+/**
  * Stands for a TOAST value that the decoder did not have. REPLICA IDENTITY FULL makes it impossible; should it show all the
  * same, the record is parked. Unguessable, so that no row can hold it by chance.
  */
@@ -33,7 +43,8 @@ export const ChangeEvent = Type.Object(
     _last_updated: Type.String({
       pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\\.[0-9]{1,6})?\\+00$',
     }),
-    _source_region: Type.String({ pattern: `^${REGION_KEY}$` }),
+    // Empty where only counters were added to since a row from before enrolment; `decode` knows on which tables that is possible.
+    _source_region: Type.String({ pattern: `^(?:${REGION_KEY})?$` }),
     _tx_id: Digits,
     _version_vector: Type.String({
       pattern: `^\\{(?:"${REGION_KEY}": ?(?:0|[1-9][0-9]{0,15})(?:, ?(?=")|(?=\\})))*\\}$`,

@@ -1,4 +1,6 @@
 export * from './change.ts';
+export * from './conflict-notice.ts';
+export * from './conflict-outbox.ts';
 export * from './failed-batch.ts';
 export * from './heartbeat.ts';
 export * from './lambda-kafka.ts';

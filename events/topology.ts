@@ -1,163 +1,128 @@
-import Type, { type Static } from 'typebox';
+import type { Static } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { REGION_NAME } from './region.ts';
+import { crossChecks, type TopologyProblem } from './topology-checks.ts';
+import {
+  defaultsOf,
+  Limits,
+  type Policy,
+  type RegionEntry,
+  type Review,
+  type Rollout,
+  type TableFile,
+  Topics,
+  TopologyFile,
+} from './topology-schema.ts';
 
-const Region = Type.Object(
-  {
-    name: Type.String({ pattern: `^${REGION_NAME}$`, description: 'AWS region, or any lower-case name' }),
-    slot: Type.Integer({
-      minimum: 0,
-      description: 'Sequence slot of this region; never changed, never given to another',
-    }),
-  },
-  { additionalProperties: false },
-);
+export type { TopologyProblem } from './topology-checks.ts';
+export {
+  type Limits,
+  type Policy,
+  type RegionEntry,
+  type Review,
+  type Rollout,
+  type Topics,
+  TopologyFile,
+  topologySchema,
+} from './topology-schema.ts';
 
-const Table = Type.Object(
-  {
-    name: Type.String({ pattern: '^[^.]+\\.[^.]+$', description: 'schema.table, as in the catalogue' }),
-    policy: Type.Optional(Type.Literal('lww', { default: 'lww' })),
-  },
-  { additionalProperties: false },
-);
+/** What the topology says of a table, with its defaults. */
+export type TableEntry = {
+  readonly name: string;
+  readonly policy: Policy;
+  /** Columns that move together; only of `merge`. */
+  readonly groups: readonly (readonly string[])[];
+  readonly counters: readonly string[];
+  readonly delete: 'wins' | 'lww';
+  readonly review: Review;
+  readonly rollout: Rollout;
+};
 
-const Limits = Type.Object(
-  {
-    driftLimitMs: Type.Integer({
-      minimum: 1000,
-      default: 900_000,
-      description: 'Stamps further in the future are parked',
-    }),
-    maxRegions: Type.Integer({
-      minimum: 1,
-      maximum: 1024,
-      default: 32,
-      description: 'Stride of interleaved sequences',
-    }),
-    lockTimeoutMs: Type.Integer({ minimum: 100, default: 2000, description: 'How long apply waits for a locked row' }),
-    maxRecordBytes: Type.Integer({ minimum: 1024, default: 5_242_880, description: 'Larger records are parked' }),
-    maxAttempts: Type.Integer({ minimum: 1, default: 3, description: 'Then the records of a batch run one by one' }),
-  },
-  { additionalProperties: false },
-);
-export type Limits = Static<typeof Limits>;
+/** Does a table's join make versions that nobody wrote? Then its versions carry an incarnation, registers and counters. */
+export const isLattice = (entry: Pick<TableEntry, 'policy' | 'counters' | 'delete'>): boolean =>
+  entry.policy === 'merge' || entry.counters.length > 0 || entry.delete === 'wins';
 
-const Topics = Type.Object(
-  {
-    partitions: Type.Integer({
-      minimum: 1,
-      maximum: 1000,
-      default: 8,
-      description: 'Of each cdc topic; never changed while tables are enrolled: a row must stay in its partition',
-    }),
-    retentionHours: Type.Integer({
-      minimum: 1,
-      default: 168,
-      description: 'How long a region may be away and still catch up by itself',
-    }),
-  },
-  { additionalProperties: false },
-);
-export type Topics = Static<typeof Topics>;
-
-/** `concord.json`: the one description of all regions, the same everywhere. */
-export const TopologyFile = Type.Object(
-  {
-    $schema: Type.Optional(Type.String()),
-    version: Type.Literal(1),
-    hub: Type.String({ description: 'The region that reconciles' }),
-    regions: Type.Array(Region, { minItems: 1 }),
-    tables: Type.Array(Table),
-    topics: Type.Optional(Type.Partial(Topics)),
-    limits: Type.Optional(Type.Partial(Limits)),
-  },
-  { additionalProperties: false },
-);
-
-export type RegionEntry = Static<typeof Region>;
-export type TableEntry = { readonly name: string; readonly policy: 'lww' };
 export type Topology = {
   readonly hub: string;
   readonly regions: readonly RegionEntry[];
+  /** Bonus per region, ms: on tables with policy `priority` its writes count as so much later. */
+  readonly priority: Readonly<Record<string, number>>;
   readonly tables: readonly TableEntry[];
   readonly topics: Topics;
   readonly limits: Limits;
 };
 
-/** Where in the file, what is wrong, what to do. */
-export type TopologyProblem = { readonly path: string; readonly reason: string; readonly hint: string };
 export type TopologyResult =
   | { readonly ok: true; readonly topology: Topology }
   | { readonly ok: false; readonly problems: readonly TopologyProblem[] };
 
-const DEFAULT_TOPICS: Topics = { partitions: 8, retentionHours: 168 };
-const DEFAULT_LIMITS: Limits = {
-  driftLimitMs: 900_000,
-  maxRegions: 32,
-  lockTimeoutMs: 2000,
-  maxRecordBytes: 5_242_880,
-  maxAttempts: 3,
-};
-
 const checked = Compile(TopologyFile);
 
-type SchemaError = { readonly instancePath: string; readonly message: string };
+type SchemaError = ReturnType<(typeof checked)['Errors']>[number];
 
 /** Of a property that does not belong there, the schema complains twice: this is the complaint without its name. */
 const tellsMore = ({ message }: SchemaError): boolean => message !== 'must not have additional properties';
 
+const ONE_RULE = 'all regions follow one rule, or they would not end equal';
+
 /** What people write who expect it to be possible. */
-const HINTS: readonly (readonly [RegExp, string])[] = [
+const HINTS: readonly (readonly [path: RegExp, hint: string])[] = [
   [/\/hubs?$/, 'there is one hub: "hub" at the top names a region'],
+  [/^\/version$/, 'this release reads version 1'],
   [/^\/regions\/\d+\/tables$/, 'all regions have the same tables: list them once, at the top'],
+  [/^\/regions\/\d+\/(priority|bonus)$/, 'bonuses stand at the top, by region: "priority": {"us-east-1": 5000}'],
+  [/^\/regions\/\d+\/rollout$/, '`concord rollout` changes it region by region; of a table it is where that begins'],
+  [/^\/regions\/\d+\/(topics|limits)$/, 'all regions have the same: once, at the top'],
+  [/^\/regions\/\d+\/(polic(y|ies)|groups|counters|delete|review)$/, `${ONE_RULE}: it belongs to a table`],
+  [/^\/tables\/\d+\/priority$/, 'set "policy": "priority"; the bonuses stand at the top, by region'],
+  [/^\/tables\/\d+\/(regions?|overrides)$/, ONE_RULE],
+  [/^\/tables\/\d+\/counter$/, 'counters are columns: "counters": ["stock"]'],
+  [/^\/tables\/\d+\/group$/, 'a list of lists: "groups": [["street", "city"]]'],
+  [
+    /^\/tables\/\d+\/unique$/,
+    'unique keys need no setting: the catalogue tells them, and the earlier claim is visible',
+  ],
 ];
 
-const problemOf = ({ instancePath, message }: SchemaError): TopologyProblem => ({
-  path: instancePath || '/',
-  reason: message === 'schema is false' ? 'does not belong here' : message,
-  hint: HINTS.find(([path]) => path.test(instancePath))?.[1] ?? 'see the schema in events/topology.ts',
+/** Of a choice the schema knows what may stand there. */
+const choicesOf = ({ keyword, params }: SchemaError): string | undefined =>
+  keyword === 'enum' ? `one of ${(params.allowedValues as readonly unknown[]).join(', ')}` : undefined;
+
+const problemOf = (error: SchemaError): TopologyProblem => ({
+  path: error.instancePath || '/',
+  reason: error.message === 'schema is false' ? 'does not belong here' : error.message,
+  hint:
+    HINTS.find(([path]) => path.test(error.instancePath))?.[1] ??
+    choicesOf(error) ??
+    'concord.schema.json describes every field',
 });
 
-const firstRepeat = (values: readonly (string | number)[]): number =>
-  values.findIndex((value, index) => values.indexOf(value) !== index);
-
-function* crossChecks(file: Static<typeof TopologyFile>, limits: Limits): Generator<TopologyProblem> {
-  const names = file.regions.map((region) => region.name);
-  const slots = file.regions.map((region) => region.slot);
-  const tables = file.tables.map((table) => table.name);
-  if (!names.includes(file.hub))
-    yield { path: '/hub', reason: `'${file.hub}' is not a region`, hint: `one of ${names.join(', ')}` };
-  const name = firstRepeat(names);
-  if (name >= 0)
-    yield { path: `/regions/${name}/name`, reason: `'${names[name]}' is there twice`, hint: 'one entry per region' };
-  const slot = firstRepeat(slots);
-  if (slot >= 0)
-    yield {
-      path: `/regions/${slot}/slot`,
-      reason: `slot ${slots[slot]} is taken`,
-      hint: 'two regions with one slot would issue the same ids',
-    };
-  const wide = slots.findIndex((value) => value >= limits.maxRegions);
-  if (wide >= 0)
-    yield {
-      path: `/regions/${wide}/slot`,
-      reason: `slot ${slots[wide]} is not below maxRegions ${limits.maxRegions}`,
-      hint: 'slots count from 0; maxRegions cannot be raised once tables are enrolled',
-    };
-  const table = firstRepeat(tables);
-  if (table >= 0)
-    yield { path: `/tables/${table}/name`, reason: `'${tables[table]}' is there twice`, hint: 'one entry per table' };
-}
-
-/** Checks a parsed `concord.json`. Never throws: every problem found is returned. */
+/**
+ * Checks a parsed `concord.json`. Never throws. Where its form is wrong the first eight faults are returned, else every
+ * contradiction in it; who read the file adds its name.
+ */
 export function parseTopology(value: unknown): TopologyResult {
   if (!checked.Check(value)) {
-    return { ok: false, problems: [...checked.Errors(value)].filter(tellsMore).map(problemOf) };
+    return { ok: false, problems: checked.Errors(value).filter(tellsMore).map(problemOf) };
   }
-  const limits = { ...DEFAULT_LIMITS, ...value.limits };
+  const limits = { ...defaultsOf(Limits), ...value.limits };
   const problems = [...crossChecks(value, limits)];
   if (problems.length > 0) return { ok: false, problems };
-  const tables = value.tables.map((table) => ({ name: table.name, policy: table.policy ?? 'lww' }) as const);
-  const topics = { ...DEFAULT_TOPICS, ...value.topics };
-  return { ok: true, topology: { hub: value.hub, regions: value.regions, tables, topics, limits } };
+  const tables = value.tables.map(tableEntry);
+  const topics = { ...defaultsOf(Topics), ...value.topics };
+  const priority = value.priority ?? {};
+  return { ok: true, topology: { hub: value.hub, regions: value.regions, priority, tables, topics, limits } };
 }
+
+/** A table with the defaults of what its file leaves out. */
+export function tableEntry(table: Static<typeof TableFile>): TableEntry {
+  const { name, policy = 'lww', groups = [], counters = [], review = 'log', rollout = 'live' } = table;
+  const isJoined = policy === 'merge' || counters.length > 0;
+  return { name, policy, groups, counters, delete: table.delete ?? (isJoined ? 'wins' : 'lww'), review, rollout };
+}
+
+/** By how much the writes of a region count as later on a table, ms. */
+export const bonusMs = (
+  { priority }: Pick<Topology, 'priority'>,
+  { policy }: Pick<TableEntry, 'policy'>,
+  region: string,
+): number => (policy === 'priority' && Object.hasOwn(priority, region) ? (priority[region] ?? 0) : 0);

@@ -12,7 +12,7 @@ import { drain } from './region/drain.ts';
 import { type LagHistogram, lagHistogram } from './region/lag.ts';
 import { type Link, startLink } from './region/link.ts';
 import type { Template } from './region/template.ts';
-import { localTopology } from './region/topology.ts';
+import { localTopology, type Priority, type TableOption } from './region/topology.ts';
 import { startUpkeep, type Upkeep } from './region/upkeep.ts';
 
 export type { Account } from './region/accounts.ts';
@@ -23,8 +23,10 @@ export type RegionsOptions = {
   readonly regions: readonly string[];
   /** Holds the schema, and rows that are the same everywhere from the start. */
   readonly template: Template;
-  /** The tables to enroll, `schema.table`. */
-  readonly tables: readonly string[];
+  /** The tables to enroll, `schema.table`, by name or with their policies. */
+  readonly tables: readonly TableOption[];
+  /** Bonus per region, ms, for tables with policy `priority`. */
+  readonly priority?: Priority;
   /** Of each topic. Default 4. */
   readonly partitions?: number;
   /** Records per batch, at most. Default 1000. */
@@ -85,7 +87,8 @@ export async function startRegions(options: RegionsOptions): Promise<Regions> {
 
 async function replicate(all: readonly Region[], options: RegionsOptions): Promise<Regions> {
   const { tables, partitions = PARTITIONS, onWarning = () => undefined } = options;
-  const topology = localTopology(options.regions, tables, partitions);
+  const topology = localTopology(options.regions, tables, partitions, options.priority);
+  const names = topology.tables.map(({ name }) => name);
   await enrollAll(all, topology);
   const carrier = await (options.carrier ?? startEmbedded)({ topology, regions: all, onWarning });
   const [lag, recentLag] = [lagHistogram(), lagHistogram()];
@@ -106,7 +109,7 @@ async function replicate(all: readonly Region[], options: RegionsOptions): Promi
     backlog: () => links.reduce((sum, link) => sum + (link.isPaused() ? 0 : link.mapping.status().lagRecords), 0),
     accounts: () => Promise.all(observers.map(readAccount)),
     drained: () => drain({ regions: all, captures, links, upkeeps }),
-    compare: () => compareRegions(all, tables),
+    compare: () => compareRegions(all, names),
     stop: async () => {
       await stop();
       await Promise.all(all.map(({ cluster }) => cluster.remove()));

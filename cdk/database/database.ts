@@ -52,11 +52,11 @@ export class Database extends Construct {
   readonly reader: Endpoint | undefined;
   readonly databaseName: string;
   readonly sslmode: 'verify-full' | 'disable';
-  /** JSON with at least `username` and `password`. Those of the roles `concord_apply` and `concord_capture` are made here and rotated. */
-  readonly secrets: { readonly admin: ISecret; readonly apply: ISecret; readonly capture: ISecret };
+  /** JSON with at least `username` and `password`. Those of the roles `concord_apply`, `concord_capture` and `concord_operator` are made here and rotated. */
+  readonly secrets: Readonly<Record<'admin' | 'apply' | 'capture' | 'operator', ISecret>>;
   /** Whether apply signs in to the proxy with IAM tokens in place of its password; it is then granted `rds-db:connect` on this ARN. */
   readonly iamResource: string | undefined;
-  /** Rotates the passwords of the two roles. */
+  /** Rotates the passwords of the three roles. */
   readonly rotate: IFunction;
 
   constructor(scope: Construct, id: string, { options, alarmTopic, ...props }: DatabaseProps) {
@@ -66,6 +66,7 @@ export class Database extends Construct {
     const key = databaseKey(this, region, removal);
     const apply = roleSecret(this, 'ApplySecret', { role: 'concord_apply', region, key, removal });
     const capture = roleSecret(this, 'CaptureSecret', { role: 'concord_capture', region, key, removal });
+    const operator = roleSecret(this, 'OperatorSecret', { role: 'concord_operator', region, key, removal });
     const opened =
       options.kind === 'existing'
         ? existingDatabase(this, options, network)
@@ -78,12 +79,12 @@ export class Database extends Construct {
     this.reader = opened.reader;
     this.databaseName = opened.databaseName;
     this.sslmode = opened.sslmode;
-    this.secrets = { admin: opened.admin, apply, capture };
+    this.secrets = { admin: opened.admin, apply, capture, operator };
     this.iamResource = opened.iamResource;
     const rotation = new Rotation(this, 'Rotation', {
       ...{ topology, region, network, key },
       databaseUrl: urlOf(opened),
-      secrets: { Apply: apply, Capture: capture },
+      secrets: { Apply: apply, Capture: capture, Operator: operator },
       days: options.rotationDays ?? DEFAULT_ROTATION_DAYS,
     });
     this.rotate = rotation.function;

@@ -12,6 +12,12 @@ export const applyLogin = (database: Database): Record<string, string> => ({
     : { CONCORD_DATABASE_IAM: 'true' }),
 });
 
+/** What a function needs to sign in as `concord_operator`, past any proxy, which knows `concord_apply` alone. */
+export const operatorLogin = (database: Database): Record<string, string> => ({
+  CONCORD_DATABASE_URL: url('postgres://concord_operator@', database.direct, database),
+  CONCORD_DATABASE_SECRET: database.secrets.operator.secretArn,
+});
+
 /** What a function needs to sign in as the administrator, past any proxy. The secret names the user. */
 export const adminLogin = (database: Database): Record<string, string> => ({
   CONCORD_DATABASE_URL: url('postgres://', database.direct, database),

@@ -5,7 +5,7 @@ import { keyRemoval } from './database-key.ts';
 import type { Removal } from './options.ts';
 
 export type RoleSecretProps = {
-  readonly role: 'concord_apply' | 'concord_capture';
+  readonly role: 'concord_apply' | 'concord_capture' | 'concord_operator';
   readonly region: string;
   readonly key: IKey;
   readonly removal: Removal;

@@ -81,6 +81,7 @@ export class Enroll extends Construct {
         roles: [
           { role: 'concord_apply', secretArn: database.secrets.apply.secretArn },
           { role: 'concord_capture', secretArn: database.secrets.capture.secretArn },
+          { role: 'concord_operator', secretArn: database.secrets.operator.secretArn },
         ],
       },
     });

@@ -6,7 +6,7 @@ import { bundlePackages } from './bundle-packages.ts';
 import { type Content, writeFolder } from './folder.ts';
 
 /** A folder under `functions/` with a `handler.ts`. */
-export type FunctionName = 'apply' | 'enroll' | 'rotate' | 'drain';
+export type FunctionName = 'apply' | 'enroll' | 'rotate' | 'drain' | 'conflicts' | 'outbox' | 'alert';
 
 export type LayerName = 'conflict' | 'idempotency' | 'runtime';
 

@@ -33,6 +33,8 @@ export type AsynchronousInvocation = {
 export type ConcordFunctionProps = {
   readonly name: FunctionName;
   readonly description: string;
+  /** Where a function of another stack or region invokes it by name. Default: CloudFormation makes one up. */
+  readonly functionName?: string;
   readonly region: string;
   readonly topology: Topology;
   /** Absent for a function that reaches no database. */
@@ -70,6 +72,7 @@ export class ConcordFunction extends Construct {
     const inVpc = network !== undefined;
     this.function = new LambdaFunction(this, 'Function', {
       description,
+      ...(props.functionName && { functionName: props.functionName }),
       runtime: RUNTIME,
       architecture: ARCHITECTURE,
       handler: 'index.handler',

@@ -19,12 +19,7 @@ export class Operations extends Construct {
   constructor(scope: Construct, id: string, { alarmEmail }: OperationsOptions) {
     super(scope, id);
     const topic = new Topic(this, 'Alarms', { masterKey: this.#key(), enforceSSL: true });
-    if (alarmEmail !== undefined)
-      Validations.of(topic.addSubscription(new EmailSubscription(alarmEmail))).acknowledge({
-        id: 'Serverless-SNSRedrivePolicy',
-        reason:
-          'SNS repeats a mail for hours by itself; what it gives up then is old, and the alarm is still in CloudWatch.',
-      });
+    if (alarmEmail !== undefined) subscribeEmail(topic, alarmEmail);
     this.alarmTopic = topic;
   }
 
@@ -38,6 +33,15 @@ export class Operations extends Construct {
     key.grant(new ServicePrincipal('cloudwatch.amazonaws.com'), 'kms:Decrypt', 'kms:GenerateDataKey*');
     return key;
   }
+}
+
+/** AWS asks the address to confirm. */
+export function subscribeEmail(topic: ITopic, address: string): void {
+  Validations.of(topic.addSubscription(new EmailSubscription(address))).acknowledge({
+    id: 'Serverless-SNSRedrivePolicy',
+    reason:
+      'SNS repeats a mail for hours by itself; what it gives up then is old, and is still where it came from: in CloudWatch, in the conflict log.',
+  });
 }
 
 /** An alarm that tells the region's topic when it begins and when it ends. */

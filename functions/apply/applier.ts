@@ -1,26 +1,40 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isHeartbeat, isInternalTopic, type KafkaRecord } from '@concord/events';
 import { progressOf, type Tally } from '@concord/idempotency';
-import type { Sql } from '@concord/runtime';
+import { type Sql, send } from '@concord/runtime';
 import type { ApplyOptions } from './apply.ts';
 import { type Batch, type Mode, writeBatch } from './batch.ts';
 import { type Catalogue, CatalogueChanged, readCatalogue } from './catalogue-cache.ts';
 import type { Change, Refusal } from './change.ts';
 import { type Deadline, timed } from './deadline.ts';
 import { decodeChange } from './decode.ts';
+import { keepConflicts } from './keep-log.ts';
+import { wakeParked } from './parked.ts';
+import { notePeers, registerResolver } from './peers.ts';
 import type { ReasonCode } from './reasons.ts';
 import { retryParked } from './retry.ts';
+import { nothingAside, refuse, sortOut } from './rollout.ts';
 import { readLeftovers, settle } from './settle.ts';
 import { slicesOf } from './slices.ts';
-import { meaningOf } from './sqlstate.ts';
+import { meaningOf, sqlState } from './sqlstate.ts';
 
 /** A transaction that keeps losing races (deadlocks with the application) is given back to the event source after this. */
 const MAX_RACES = 10;
+
+const CATALOGUE_LOCK_TIMEOUT_MS = 100;
+
+/** How often an environment asks whether the conflict log needs its partitions; the database says whether it is time. */
+const KEEP_LOG_MS = 600_000;
 
 /** Applies records in one transaction, in the way that the errors met so far ask for. Keeps what it knows of the catalogue. */
 export class Applier {
   readonly #options: ApplyOptions;
   #catalogue: Catalogue | undefined;
+  /** Since the last look at what is parked: this environment began, the catalogue changed. */
+  #news: 'waiting' | 'archived' | undefined = 'waiting';
+  #isRegistered = false;
+  #beats: KafkaRecord[] = [];
+  #keptLogMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ApplyOptions) {
     this.#options = options;
@@ -34,6 +48,7 @@ export class Applier {
   ): Promise<readonly Tally[]> {
     const { topology } = this.#options;
     const sql = timed(this.#options.sql, deadline);
+    this.#beats = records.filter(isHeartbeat);
     let mode: Mode = 'together';
     for (let races = 0; ; races++) {
       const catalogue = await this.#current(sql);
@@ -50,54 +65,93 @@ export class Applier {
     }
   }
 
-  /** Settles, and tries parked records again. What fails here is left for the next batch: this one is committed. */
+  /**
+   * Settles, tries parked records again, and keeps house. What fails here is left for the next batch: this one is committed.
+   */
   async afterBatch(deadline?: Deadline): Promise<void> {
-    const { topology, onWarning } = this.#options;
     if (deadline?.isOver()) return;
     const sql = timed(this.#options.sql, deadline);
-    try {
-      const { unsettled, due } = await readLeftovers(sql);
-      if (unsettled.length > 0)
-        await settle(sql, (await this.#current(sql)).tables, unsettled, topology.limits.lockTimeoutMs);
-      if (due) await this.#retry(sql);
-    } catch (error) {
-      onWarning?.('settling or retrying parked records failed; the next batch tries again', error);
+    const after = 'after the batch, and the next one tries again';
+    const tasks = {
+      'settling or retrying parked records': () => this.#tidy(sql, deadline),
+      'noting what regions run': () => this.#noteRegions(sql),
+      'making partitions of the conflict log': () => this.#keepLog(sql),
+    };
+    for (const [name, run] of Object.entries(tasks)) {
+      if (deadline?.isOver()) return;
+      await run().catch((error) => this.#options.onWarning?.(`${name} failed ${after}`, error));
     }
   }
 
-  async #retry(sql: Sql): Promise<void> {
+  async #tidy(sql: Sql, deadline: Deadline | undefined): Promise<void> {
     const { topology, now } = this.#options;
-    const catalogue = await this.#refresh(sql);
-    await retryParked(sql, { topology, tables: catalogue.tables, now: now() }, catalogue);
+    const news = this.#news;
+    if (news !== undefined) await wakeParked(sql, news);
+    this.#news = undefined;
+    const { unsettled, due } = await readLeftovers(sql);
+    if (unsettled.length > 0)
+      await settle(sql, (await this.#current(sql)).tables, unsettled, topology.limits.lockTimeoutMs);
+    if (due) await retryParked(sql, { topology, now, deadline, catalogue: () => this.#refresh(sql) });
+  }
+
+  async #noteRegions(sql: Sql): Promise<void> {
+    if (!this.#isRegistered) await registerResolver(sql);
+    this.#isRegistered = true;
+    await notePeers(sql, this.#beats.splice(0));
+  }
+
+  async #keepLog(sql: Sql): Promise<void> {
+    if (performance.now() - this.#keptLogMs < KEEP_LOG_MS) return;
+    await keepConflicts(sql, this.#options.topology.limits);
+    this.#keptLogMs = performance.now();
   }
 
   async #current(sql: Sql): Promise<Catalogue> {
-    this.#catalogue ??= await readCatalogue(sql);
+    this.#catalogue ??= await this.#readAgain(sql);
     return this.#catalogue;
   }
 
   /** Keeps the tables, and with them their statements, when nothing changed. */
   async #refresh(sql: Sql): Promise<Catalogue> {
-    const fresh = await readCatalogue(sql);
+    const fresh = await this.#readAgain(sql);
+    if (this.#catalogue !== undefined && this.#catalogue.fingerprint !== fresh.fingerprint) this.#news = 'archived';
     if (!isDeepStrictEqual(this.#catalogue, fresh)) this.#catalogue = fresh;
     return this.#catalogue ?? fresh;
+  }
+
+  /** Some of it waits for the lock of a table. While a migration holds that, what is known has to do. */
+  async #readAgain(sql: Sql): Promise<Catalogue> {
+    const known = this.#catalogue;
+    const reading = sql.begin(async (tx) => {
+      await send(tx, `set local lock_timeout = ${CATALOGUE_LOCK_TIMEOUT_MS}`, []);
+      return readCatalogue(tx);
+    }) as Promise<Catalogue>;
+    return reading.catch((error) => {
+      if (known === undefined || sqlState(error) !== '55P03') throw error;
+      return known;
+    });
   }
 
   /**
    * What cannot be decoded is parked. A table or column that is unknown because it arrived since the catalogue was read
    * changes the catalogue's fingerprint: the batch does not commit, and comes here again under the new one.
    */
-  #batchOf(records: readonly KafkaRecord[], killers: readonly Refusal<ReasonCode>[], { tables }: Catalogue): Batch {
+  #batchOf(records: readonly KafkaRecord[], killers: readonly Refusal<ReasonCode>[], catalogue: Catalogue): Batch {
+    const { tables, rollouts } = catalogue;
     const context = { topology: this.#options.topology, tables, now: this.#options.now() };
-    const refused: Refusal[] = [...killers];
-    const decode = (slice: readonly KafkaRecord[]): Change[] => {
-      const decoded = slice.map((record) => decodeChange(record, context));
-      for (const result of decoded) if (!result.ok) refused.push(result.refusal);
-      return decoded.flatMap((result) => (result.ok ? [result.change] : []));
-    };
+    const refused: Refusal[] = [];
+    const aside = nothingAside();
+    for (const killer of killers) refuse(killer, rollouts, refused, aside);
+    const decode = (slice: readonly KafkaRecord[]): Change[] =>
+      sortOut(
+        slice.map((record) => decodeChange(record, context)),
+        catalogue,
+        refused,
+        aside,
+      );
     const all = [...records, ...killers.map(({ record }) => record)];
     const progress = isInternalTopic(all[0]?.topic ?? '') ? [] : progressOf(all);
     const changes = records.filter((record) => !isHeartbeat(record));
-    return { slices: slicesOf(changes, tables).values().map(decode), refused, progress };
+    return { slices: slicesOf(changes, tables).values().map(decode), refused, aside, progress };
   }
 }

@@ -1,15 +1,20 @@
-import { claim, type Progress, record, type Tally, tallyOf } from '@concord/idempotency';
+import type { KafkaRecord } from '@concord/events';
+import { claim, type Entry, type Progress, record, type Tally, tallyOf } from '@concord/idempotency';
 import { type Db, type Sql, send } from '@concord/runtime';
 import { type Catalogue, CatalogueChanged, FINGERPRINT } from './catalogue-cache.ts';
 import type { Change, Refusal } from './change.ts';
 import { park } from './parked.ts';
+import type { Aside } from './rollout.ts';
 import { setUp } from './set-up.ts';
-import { writeIsolated, writeTogether } from './write-changes.ts';
+import { countShadow } from './shadow.ts';
+import { type Outcome, writeIsolated, writeTogether } from './write-changes.ts';
 
 export type Batch = {
   /** In lock order, and decoded when asked for: what cannot be decoded is in `refused` once all slices were read. */
   readonly slices: Iterable<readonly Change[]>;
   readonly refused: readonly Refusal[];
+  /** Records of tables that are not live, likewise. */
+  readonly aside: Aside;
   readonly progress: readonly Progress[];
 };
 
@@ -33,40 +38,47 @@ export async function writeBatch(
         : await writeIsolated(tx, [...batch.slices].flat(), catalogue);
     const parked = [...batch.refused, ...outcome.refused];
     await park(tx, parked);
-    const tallies = tally(batch.progress, outcome.superseded, parked, outcome.conflicts);
-    const entries = batch.progress.map((progress, index) => ({ progress, tally: tallies[index] as Tally }));
+    if (batch.aside.records.length > 0) await countShadow(tx, batch.aside, catalogue);
+    const entries = entriesOf(batch, outcome, parked);
     await Promise.all([record(tx, entries), checkFingerprint(tx, catalogue)]);
-    return tallies;
+    return entries.map(({ tally }) => tally);
   }) as Promise<readonly Tally[]>;
 }
 
 /** By now the tables are locked against DDL: a column added since they were read would have been left at its default. */
-async function checkFingerprint(db: Db, catalogue: Catalogue): Promise<void> {
+export async function checkFingerprint(db: Db, catalogue: Catalogue): Promise<void> {
   const [row] = await send<{ fingerprint: string }[]>(db, `select ${FINGERPRINT} as fingerprint`, []);
   if (row?.fingerprint !== catalogue.fingerprint) throw new CatalogueChanged();
 }
 
 const partitionName = ({ topic, partition }: { topic: string; partition: number }): string => `${topic}-${partition}`;
 
+/** How many records of each partition. */
+function countsOf(records: readonly KafkaRecord[]): (of: Progress) => number {
+  const counts = new Map<string, number>();
+  for (const record of records) counts.set(partitionName(record), (counts.get(partitionName(record)) ?? 0) + 1);
+  return (of) => counts.get(partitionName(of)) ?? 0;
+}
+
 /** Conflicts are counted once per batch, at its first partition: a conflict may involve several. */
-function tally(
-  progress: readonly Progress[],
-  superseded: readonly Change[],
+function entriesOf(
+  { progress, aside }: Batch,
+  { superseded, held, conflicts }: Outcome,
   parked: readonly Refusal[],
-  conflicts: number,
-): Tally[] {
-  const count = (records: readonly { record: { topic: string; partition: number } }[]): Map<string, number> => {
-    const counts = new Map<string, number>();
-    for (const { record: of } of records) counts.set(partitionName(of), (counts.get(partitionName(of)) ?? 0) + 1);
-    return counts;
-  };
-  const [supersededBy, parkedBy] = [count(superseded), count(parked)];
-  return progress.map((entry, index) =>
-    tallyOf(entry.received, {
-      superseded: supersededBy.get(partitionName(entry)) ?? 0,
-      held: 0,
-      parked: parkedBy.get(partitionName(entry)) ?? 0,
+): Entry[] {
+  const recordOf = ({ record: of }: { readonly record: KafkaRecord }): KafkaRecord => of;
+  const skippedOf = countsOf(aside.records);
+  const supersededOf = countsOf(superseded.map(recordOf));
+  const heldOf = countsOf(held.map(recordOf));
+  const parkedOf = countsOf(parked.map(recordOf));
+  return progress.map((of, index) => ({
+    progress: of,
+    skipped: skippedOf(of),
+    tally: tallyOf(of.received - skippedOf(of), {
+      superseded: supersededOf(of),
+      held: heldOf(of),
+      parked: parkedOf(of),
       conflicts: index === 0 ? conflicts : 0,
     }),
-  );
+  }));
 }

@@ -1,26 +1,27 @@
 import { type Db, send } from '@concord/runtime';
 import type { Change } from './change.ts';
 import { chunksOf } from './chunks.ts';
+import { insertLines } from './conflict-lines.ts';
 import { columnArrays, hasSeen, isNewer, keyColumns, keyText, matchKey, type Plan, unnestColumns } from './plan.ts';
 import { imageExpression, keyExpression } from './stored.ts';
 
 /**
- * Deletes rows that stand under a newer tombstone, for the keys of a source `k`, and logs those that the tombstone had not
- * seen: CTEs `gone` and `logged`. The same as if the tombstone had arrived after the row.
+ * Deletes rows of a register table that stand under a newer tombstone, for the keys of a source `k`, and logs those that the
+ * tombstone had not seen: CTEs `gone` and `logged`. The same as if the tombstone had arrived after the row.
  */
 export const buryRows = (plan: Plan, keys: string): string => /* sql */ `
 gone as (
   delete from ${plan.rows} t using (${keys}) k, ${plan.tombstones} b
   where ${matchKey(plan, 't', 'k')} and ${matchKey(plan, 'b', 'k')} and ${isNewer('b', 't')}
   returning t.*, ${keyText(plan, 't')} as "concord key", ${hasSeen('b', 't')} as "concord seen", b._last_updated as "concord stamp",
-    b._source_region as "concord region", b._version_vector as "concord vector"),
-logged as (
-  insert into concord.conflict (id, table_name, key, kind, rule, loser_kind, loser_stamp, loser_region, loser_vector, loser_image,
-    winner_kind, winner_stamp, winner_region, winner_vector)
-  select concord.conflict_id('${plan.table.name.replaceAll("'", "''")}', ${keyExpression(plan, 'g')}, g._last_updated, g._source_region),
-    '${plan.table.name.replaceAll("'", "''")}', ${keyExpression(plan, 'g')}, 'delete_origin_differs', 'lww', 'row', g._last_updated,
-    g._source_region, g._version_vector, ${imageExpression(plan, 'g')}::json, 'tombstone', g."concord stamp", g."concord region", g."concord vector"
-  from gone g where not g."concord seen" on conflict (id) do nothing)`;
+    b._source_region as "concord region", b._version_vector as "concord vector", b.image as "concord image"),
+${insertLines(`
+  select concord.conflict_id(${nameOf(plan)}, ${keyExpression(plan, 'g')}, g._last_updated, g._source_region), ${nameOf(plan)},
+    ${keyExpression(plan, 'g')}, 'delete_origin_differs', '', null::numeric, 'row', g._last_updated, g._source_region, g._version_vector,
+    ${imageExpression(plan, 'g')}::json, 'tombstone', g."concord stamp", g."concord region", g."concord vector", g."concord image"
+  from gone g where not g."concord seen"`)}`;
+
+const nameOf = ({ table }: Plan): string => `'${table.name.replaceAll("'", "''")}'`;
 
 /**
  * Buries the rows of these changes' keys that stand under a newer tombstone. Returns the changes whose row went. After the

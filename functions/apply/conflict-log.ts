@@ -1,53 +1,79 @@
-import { type Conflict, type ConflictKind, formatStamp, type Version } from '@concord/conflict';
-import { CONNECTOR_FIELDS, LOCAL_COLUMN, STAMP_COLUMNS } from '@concord/events';
+import { type Conflict, type ConflictKind, formatStamp, type Ranked, type Version } from '@concord/conflict';
+import { CLAIM_COLUMN, CONNECTOR_FIELDS, LATTICE_COLUMNS, LOCAL_COLUMN, STAMP_COLUMNS } from '@concord/events';
 import { arrayLiteral, type Db, send, type Table } from '@concord/runtime';
 import type { Change } from './change.ts';
+import { insertLines } from './conflict-lines.ts';
 
-/** One line of the conflict log: the loser with its image, and who won. */
+/** One line of the conflict log: the loser with its image, and who won with its own. */
 export type LoggedConflict = {
   readonly kind: ConflictKind;
   readonly loser: Version;
+  /** What stands once the loser is logged: on a lattice table the joined version. */
   readonly winner: Version;
   /** JSON array of the loser's key texts. */
   readonly key: string;
   /** JSON object of the loser's column texts; null for a tombstone without an image. */
   readonly image: string | null;
+  /** The same of the winner, where it is at hand. */
+  readonly winnerImage?: string | null | undefined;
+  /** Of a part: the write that lost (`Loser.dot`). It is the loser's stamp and region in the log; absent means the version's own. */
+  readonly dot?: Ranked | undefined;
+  /** A register's name, or `column+stamp` of increments (`Loser.part`); absent or empty means the whole version. */
+  readonly part?: string | undefined;
+  /** Decimal text of what lost increments add up to (`Loser.amount`). */
+  readonly amount?: string | undefined;
 };
 
 /** A row's image is normalised, so that all regions log one text; a tombstone's is json as the origin wrote it, which jsonb may refuse. */
+const imageOf = (kind: string, image: string): string =>
+  `case when ${kind} = 'row' then ${image}::jsonb::json else ${image} end`;
+
+/** The rule that made the loser lose, as far as the table's options and the line tell; the review that the table asks for. */
 const INSERT = /* sql */ `
-insert into concord.conflict (id, table_name, key, kind, rule, loser_kind, loser_stamp, loser_region, loser_vector, loser_image,
-  winner_kind, winner_stamp, winner_region, winner_vector)
-select concord.conflict_id($1::text, i.key, i.loser_stamp, i.loser_region), $1::text, i.key, i.kind, 'lww', i.loser_kind, i.loser_stamp,
-  i.loser_region, i.loser_vector, case when i.loser_kind = 'row' then i.loser_image::jsonb::json else i.loser_image end, i.winner_kind, i.winner_stamp, i.winner_region, i.winner_vector
-from (select unnest($2::jsonb[]) as key, unnest($3::text[]) as kind, unnest($4::text[]) as loser_kind,
-  unnest($5::timestamptz[]) as loser_stamp, unnest($6::text[]) as loser_region, unnest($7::jsonb[]) as loser_vector,
-  unnest($8::json[]) as loser_image, unnest($9::text[]) as winner_kind, unnest($10::timestamptz[]) as winner_stamp,
-  unnest($11::text[]) as winner_region, unnest($12::jsonb[]) as winner_vector) i
-on conflict (id) do nothing`;
+with lines as (
+  select $1::text as table_name, unnest($2::jsonb[]) as key, unnest($3::text[]) as kind, unnest($4::text[]) as loser_kind,
+    unnest($5::timestamptz[]) as loser_stamp, unnest($6::text[]) as loser_region, unnest($7::jsonb[]) as loser_vector,
+    unnest($8::json[]) as loser_image, unnest($9::text[]) as winner_kind, unnest($10::timestamptz[]) as winner_stamp,
+    unnest($11::text[]) as winner_region, unnest($12::jsonb[]) as winner_vector, unnest($13::json[]) as winner_image,
+    unnest($14::text[]) as part, unnest($15::numeric[]) as amount),
+${insertLines(`
+  select concord.conflict_id(i.table_name, i.key, i.loser_stamp, i.loser_region, i.part), i.table_name, i.key, i.kind, i.part, i.amount,
+    i.loser_kind, i.loser_stamp, i.loser_region, i.loser_vector, ${imageOf('i.loser_kind', 'i.loser_image')},
+    i.winner_kind, i.winner_stamp, i.winner_region, i.winner_vector, ${imageOf('i.winner_kind', 'i.winner_image')}
+  from lines i`)}
+select count(*)::int as logged from logged`;
 
 /** Logs losers; one that is in the log already (a replay) stays as it is. Returns how many are new. */
 export async function logConflicts(db: Db, table: string, conflicts: readonly LoggedConflict[]): Promise<number> {
   if (conflicts.length === 0) return 0;
   const column = (text: (conflict: LoggedConflict) => string | null): string => arrayLiteral(conflicts.map(text));
-  const inserted = await send(db, INSERT, [
+  const [row] = await send<{ logged: number }[]>(db, INSERT, [
     table,
     column((c) => c.key),
     column((c) => c.kind),
     column((c) => c.loser.kind),
-    column((c) => formatStamp(c.loser.stamp)),
-    column((c) => c.loser.region),
+    column(({ loser, dot = loser }) => formatStamp(dot.stamp)),
+    column(({ loser, dot = loser }) => dot.region),
     column((c) => JSON.stringify(c.loser.vector)),
     column((c) => c.image),
     column((c) => c.winner.kind),
     column((c) => formatStamp(c.winner.stamp)),
     column((c) => c.winner.region),
     column((c) => JSON.stringify(c.winner.vector)),
+    column((c) => c.winnerImage ?? null),
+    column((c) => c.part ?? ''),
+    column((c) => c.amount ?? null),
   ]);
-  return inserted.count;
+  return row?.logged ?? 0;
 }
 
-const OWN: ReadonlySet<string> = new Set([...STAMP_COLUMNS, LOCAL_COLUMN, ...CONNECTOR_FIELDS]);
+const OWN: ReadonlySet<string> = new Set([
+  ...STAMP_COLUMNS,
+  ...LATTICE_COLUMNS,
+  CLAIM_COLUMN,
+  LOCAL_COLUMN,
+  ...CONNECTOR_FIELDS,
+]);
 
 /** An incoming version as the log keeps it. */
 export function incomingImage({ kind, event }: Change, table: Table): { key: string; image: string | null } {
@@ -63,4 +89,5 @@ export const ofIncoming = ({ kind, loser, winner }: Conflict<Change>, table: Tab
   loser,
   winner,
   ...incomingImage(loser, table),
+  winnerImage: incomingImage(winner, table).image,
 });

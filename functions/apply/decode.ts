@@ -1,24 +1,24 @@
-import { parseStamp, parseVector, type Stamp, type Vector } from '@concord/conflict';
+import { parseStamp, parseVector, type Stamp } from '@concord/conflict';
 import {
   type ChangeEvent,
   CONNECTOR_FIELDS,
   isChangeEvent,
-  isInternalTopic,
   type KafkaRecord,
+  LATTICE_COLUMNS,
   LOCAL_COLUMN,
   OVERSIZED,
   originOf,
-  regionName,
   STAMP_COLUMNS,
   type Topology,
   tableOf,
-  topicOf,
   UNAVAILABLE,
   whyNotChangeEvent,
 } from '@concord/events';
 import { decodeValue, type Table } from '@concord/runtime';
 import { type Change, KEY_SEPARATOR, type Refusal } from './change.ts';
+import { checkVersion, type Problem } from './check-version.ts';
 import type { ReasonCode } from './reasons.ts';
+import { withTags } from './tags.ts';
 
 export type DecodeContext = {
   readonly topology: Topology;
@@ -49,28 +49,27 @@ export function decodeChange(record: KafkaRecord, context: DecodeContext): Decod
   if (columns !== undefined) return refuse(...columns);
   const stamp = parseStamp(event._last_updated);
   if (stamp === undefined) return refuse('bad_version', `_last_updated '${event._last_updated}' is no stamp`);
-  const vector = parseVector(event._version_vector);
-  const wrong = checkVersion(event, originOf(record).topic, stamp, vector, context);
-  if (wrong !== undefined) return refuse(...wrong);
   const key = keyOf(event, table);
   if (key === undefined) return refuse('bad_key', `a key column of ${name} is missing or NULL`);
-  return {
-    ok: true,
-    change: {
-      kind,
-      stamp,
-      region: event._source_region,
-      vector,
-      writes: Number(event._version),
-      table: name,
-      key,
-      event,
-      record,
-    },
+  const { _source_region: region } = event;
+  const vector = parseVector(event._version_vector);
+  const plain: Change = {
+    kind,
+    stamp,
+    region,
+    vector,
+    writes: Number(event._version),
+    table: name,
+    key,
+    event,
+    record,
   };
+  const tagged = table.lattice || table.claims ? withTags(plain, table) : plain;
+  if ('column' in tagged)
+    return refuse('unknown_tag', `this release does not understand ${tagged.column}: ${tagged.text}`);
+  const wrong = checkVersion(tagged, originOf(record).topic, context);
+  return wrong === undefined ? { ok: true, change: tagged } : refuse(...wrong);
 }
-
-type Problem = readonly [reason: ReasonCode, error: string];
 
 const OWN: readonly string[] = [...STAMP_COLUMNS, LOCAL_COLUMN, ...CONNECTOR_FIELDS];
 
@@ -83,46 +82,30 @@ function namesOf(table: Table): Names {
   if (known !== undefined) return known;
   const made = {
     row: new Set([...table.columns.map((column) => column.name), ...OWN]),
-    tombstone: new Set([...table.key.map((column) => column.name), 'image', ...OWN]),
+    tombstone: new Set([
+      ...table.key.map((column) => column.name),
+      'image',
+      ...OWN,
+      ...(table.lattice ? LATTICE_COLUMNS : []),
+    ]),
   };
   names.set(table, made);
   return made;
 }
 
+/** What a later release may add to versions decides about them; it is never passed over. */
+const isOfConcord = (name: string): boolean => name.startsWith('_concord');
+
 /** Every name must be one of the table's. Names only: a missing column means its constant default (see `plan.ts`). */
 function checkColumns(event: ChangeEvent, known: ReadonlySet<string>): Problem | undefined {
   for (const name in event) {
-    if (!known.has(name)) return ['unknown_column', `column '${name}' does not exist here`];
+    if (!known.has(name))
+      return [isOfConcord(name) ? 'unknown_tag' : 'unknown_column', `column '${name}' does not exist here`];
     if (event[name] === UNAVAILABLE)
       return ['unavailable_value', `column '${name}' holds the placeholder of an unchanged TOAST value`];
     if (event[name] === OVERSIZED)
       return ['oversized', `the row is larger than limits.maxRecordBytes allows; column '${name}' was left out`];
   }
-  return undefined;
-}
-
-function checkVersion(
-  event: ChangeEvent,
-  topic: string,
-  stamp: Stamp,
-  vector: Vector,
-  context: DecodeContext,
-): Problem | undefined {
-  const region = regionName(event._source_region);
-  const isKnown = (name: string): boolean => context.topology.regions.some((entry) => entry.name === name);
-  if (!isKnown(region)) return ['foreign_region', `region '${region}' is not in the topology`];
-  if (topic !== topicOf(region) && !isInternalTopic(topic))
-    return ['foreign_region', `a version of '${region}' on topic ${topic}`];
-  for (const entry in vector) {
-    if (!isKnown(regionName(entry)))
-      return ['foreign_region', `_version_vector names '${entry}', which is not in the topology`];
-    if ((vector[entry] ?? 0) > stamp)
-      return ['bad_version', `_version_vector has seen '${entry}' later than its own stamp`];
-  }
-  if (vector[event._source_region] !== stamp) return ['bad_version', '_version_vector does not hold its own stamp'];
-  const ahead = stamp - context.now - context.topology.limits.driftLimitMs * 1000;
-  if (ahead > 0)
-    return ['future', `_last_updated ${event._last_updated} is ${Math.ceil(ahead / 1e6)} s beyond the drift limit`];
   return undefined;
 }
 

@@ -1,22 +1,26 @@
 import type { TransactionSql } from '@concord/runtime';
-import type { Change, Refusal } from './change.ts';
-import { type Group, groupOf } from './collapse.ts';
+import type { Refusal } from './change.ts';
+import { type Group, splitRefused } from './collapse.ts';
 import { heldRows } from './held-rows.ts';
+import { Overtaken } from './overtaken.ts';
+import { type Placed, placeTable } from './place.ts';
 import type { Plan } from './plan.ts';
 import type { ReasonCode } from './reasons.ts';
 import { meaningOf } from './sqlstate.ts';
 import { type Written, writeTable } from './write-table.ts';
 
-export type Isolated = Written & { readonly refused: readonly Refusal<ReasonCode>[] };
+const NOTHING: Isolated = { superseded: [], held: [], conflicts: 0, refused: [] };
+
+export type Isolated = Placed & { readonly refused: readonly Refusal<ReasonCode>[] };
 
 /**
  * As `writeTable`, but a row that the database refuses is found by halving, each half under a savepoint, and comes back as
- * refused; all others are written. Of a refused group the next best version is tried in its place.
+ * refused; all others are written. Of a refused group the next best version is tried in its place, or each that it was joined from.
  */
 export async function isolateTable(tx: TransactionSql, plan: Plan, groups: readonly Group[]): Promise<Isolated> {
-  if (groups.length === 0) return { superseded: [], conflicts: 0, refused: [] };
+  if (groups.length === 0) return NOTHING;
   try {
-    const written = await tx.savepoint((sp) => writeTable(sp, plan, groups));
+    const written = await write(tx, plan, groups);
     return { ...written, refused: [] };
   } catch (error) {
     const meaning = meaningOf(error);
@@ -28,6 +32,28 @@ export async function isolateTable(tx: TransactionSql, plan: Plan, groups: reado
     return inHalves(tx, plan, groups);
   }
 }
+
+/** A local transaction may come between reading and writing; each time somebody has committed. */
+const MAX_ROUNDS = 10;
+
+/** Where unique values are at stake, each row finds its place among all others; else rows are written as they come. */
+async function write(tx: TransactionSql, plan: Plan, groups: readonly Group[]): Promise<Placed> {
+  if (plan.table.uniques.length === 0)
+    return { ...((await tx.savepoint((sp) => writeTable(sp, plan, groups))) as Written), held: [] };
+  for (let round = 1; ; round++) {
+    try {
+      return (await tx.savepoint((sp) => placeTable(sp, plan, groups))) as Placed;
+    } catch (error) {
+      if (round === MAX_ROUNDS || !isOvertaken(error)) throw error;
+    }
+  }
+}
+
+/** Another transaction took the value, or the key, in the meantime. */
+const isOvertaken = (error: unknown): boolean => {
+  const meaning = meaningOf(error);
+  return error instanceof Overtaken || (meaning.kind === 'row' && meaning.reason === 'unique');
+};
 
 async function inHalves(tx: TransactionSql, plan: Plan, groups: readonly Group[]): Promise<Isolated> {
   const half = Math.ceil(groups.length / 2);
@@ -45,7 +71,7 @@ async function withoutHeld(tx: TransactionSql, plan: Plan, groups: readonly Grou
     .flatMap(({ winner, others }) => [winner, ...others])
     .map((change) => ({ record: change.record, change, reason: 'locked' as const, error: error.message }));
   const free = groups.filter(({ winner }) => !held.has(winner));
-  return plus({ superseded: [], conflicts: 0, refused }, await isolateTable(tx, plan, free));
+  return plus({ ...NOTHING, refused }, await isolateTable(tx, plan, free));
 }
 
 async function withoutWinner(
@@ -55,17 +81,15 @@ async function withoutWinner(
   reason: ReasonCode,
   error: Error,
 ): Promise<Isolated> {
-  const change = group.winner;
-  const refused = [{ record: change.record, change, reason, error: error.message }];
-  const [next, ...rest] = group.others;
-  if (next === undefined) return { superseded: [], conflicts: 0, refused };
-  return plus(
-    { superseded: [], conflicts: 0, refused },
-    await isolateTable(tx, plan, [groupOf([next, ...rest] as [Change, ...Change[]])]),
-  );
+  const { refused: blamed, next } = splitRefused(group);
+  const refused = blamed.map((change) => ({ record: change.record, change, reason, error: error.message }));
+  let isolated: Isolated = { ...NOTHING, refused };
+  for (const other of next) isolated = plus(isolated, await isolateTable(tx, plan, [other]));
+  return isolated;
 }
 
 const plus = (a: Isolated, b: Isolated): Isolated => ({
+  held: [...a.held, ...b.held],
   superseded: [...a.superseded, ...b.superseded],
   conflicts: a.conflicts + b.conflicts,
   refused: [...a.refused, ...b.refused],

@@ -1,5 +1,5 @@
-import { STAMP_COLUMNS, tombstoneSchema } from '@concord/events';
-import { arrayLiteral, type Column, ident, sameKey, type Table, unquoted, writableColumns } from '@concord/runtime';
+import { CLAIM_COLUMN, LATTICE_COLUMNS, STAMP_COLUMNS, tombstoneSchema } from '@concord/events';
+import { arrayLiteral, type Column, ident, printed, sameKey, type Table, writableColumns } from '@concord/runtime';
 import { type Change, KEY_SEPARATOR } from './change.ts';
 
 /**
@@ -18,7 +18,7 @@ export type Plan = {
   readonly overriding: string;
 };
 
-const STAMPS: ReadonlySet<string> = new Set(STAMP_COLUMNS);
+const NO_IMAGE: ReadonlySet<string> = new Set([...STAMP_COLUMNS, ...LATTICE_COLUMNS, CLAIM_COLUMN]);
 
 const IMAGE: Column = {
   name: 'image',
@@ -43,7 +43,8 @@ function makePlan(table: Table): Plan {
   const rowColumns = writableColumns(table).filter((column) => column.name !== '_local');
   const keyNames = table.key.map((column) => column.name);
   const keys = keyNames.map((name) => columnNamed(table, name));
-  const stamps = STAMP_COLUMNS.map((name) => columnNamed(table, name));
+  const names = table.lattice ? [...STAMP_COLUMNS, ...LATTICE_COLUMNS] : STAMP_COLUMNS;
+  const stamps = names.map((name) => columnNamed(table, name));
   return {
     table,
     rows: `${ident(table.schema)}.${ident(table.table)}`,
@@ -111,6 +112,13 @@ export const micros = (stamp: string): string => `(extract(epoch from ${stamp}) 
 export const isNewer = (a: string, b: string): string =>
   `(${a}._last_updated, ${a}._source_region) > (${b}._last_updated, ${b}._source_region)`;
 
+const life = (alias: string): string =>
+  `(coalesce((${alias}._incarnation ->> 0)::int8, ${micros(`${alias}._last_updated`)}), coalesce(${alias}._incarnation ->> 1, ${alias}._source_region) collate "C")`;
+
+/** Does a row lie beneath a tombstone of its key (`compareLives` of layers/conflict)? On a lattice table: it ended the row's life, or a later one. */
+export const isRuled = ({ table }: Plan, row: string, tombstone: string): string =>
+  table.lattice ? `${life(tombstone)} >= ${life(row)}` : isNewer(tombstone, row);
+
 /**
  * `hasSeen` of layers/conflict: does `later`'s vector contain `earlier`? Compared as timestamptz, which is as exact (an interval
  * is multiplied as float8, and a stamp is below 2^53) and a tenth of the work of `micros`.
@@ -120,16 +128,6 @@ export const hasSeen = (later: string, earlier: string): string =>
 
 export const matchKey = (plan: Plan, a: string, b: string): string => sameKey(plan.table, a, b);
 
-/** Built-in types whose cast to text is not what PostgreSQL prints: it cuts blanks off, or adds a netmask. */
-const CAST_DIFFERS: ReadonlySet<string> = new Set(['pg_catalog.bpchar', 'pg_catalog.inet']);
-
-/** What PostgreSQL prints for a value, as an event carries it; NULL for NULL. A domain may stand for any type. */
-export function printed(alias: string, { name, type }: Column): string {
-  const value = `${alias}.${ident(name)}`;
-  const castPrints = type.startsWith('pg_catalog.') && !CAST_DIFFERS.has(unquoted(type));
-  return castPrints ? `${value}::text` : `case when ${value} is distinct from null then format('%s', ${value}) end`;
-}
-
 /** The key texts of a row, joined as in `Change.key`. */
 export const keyText = (plan: Plan, alias: string): string =>
   keyColumns(plan)
@@ -137,4 +135,4 @@ export const keyText = (plan: Plan, alias: string): string =>
     .join(` || '${KEY_SEPARATOR}' || `);
 
 /** The columns of an image: what the application knows of a row. */
-export const imageColumns = (plan: Plan): Column[] => plan.rowColumns.filter(({ name }) => !STAMPS.has(name));
+export const imageColumns = (plan: Plan): Column[] => plan.rowColumns.filter(({ name }) => !NO_IMAGE.has(name));

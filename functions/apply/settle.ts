@@ -1,25 +1,35 @@
-import type { Sql } from '@concord/runtime';
+import type { Sql, TransactionSql } from '@concord/runtime';
 import { buryRows } from './bury.ts';
+import { buryLattices } from './bury-lattice.ts';
 import type { Tables } from './catalogue-cache.ts';
+import { byKey } from './collapse.ts';
+import { isLimboEmpty } from './limbo.ts';
+import { placeTable } from './place.ts';
 import { keyColumns, matchKey, type Plan, planOf } from './plan.ts';
 import { setUp } from './set-up.ts';
 import { meaningOf } from './sqlstate.ts';
+import { changeOfKey } from './states.ts';
 
-/**
- * Where an applied tombstone found no row, a local insert in flight may not have seen it. Each pass deletes live rows under
+/*
+ * Where an applied tombstone found no row, a local insert in flight may not have seen it. Each pass buries live rows under
  * a newer tombstone, drops entries that no such transaction can be left for, and fences those whose tombstone lies in the
  * past with this transaction's own id. (Never pg_snapshot_xmax: a running transaction may have that very id. The clock is
  * read, as now(), before the id exists.)
  */
+const UNSETTLED = /* sql */ `
+select (pg_snapshot_xmin(pg_current_snapshot()))::text as oldest,
+  (select coalesce(json_agg(u.key order by u.key), '[]') from concord.unsettled u where u.table_name = $1::text) as keys`;
+
+/** The snapshot that dropped entries are judged by is no later than the one that looked for their rows. */
 const statementOf = (plan: Plan): string => {
   const keys = keyColumns(plan)
     .map(({ name, type }, index) => `(u.key[${index + 1}])::${type} as "${name.replaceAll('"', '""')}"`)
     .join(', ');
+  const gone = plan.table.lattice ? 'gone as (select where false)' : buryRows(plan, 'select * from keys');
   return /* sql */ `
-with snapshot as materialized (select pg_snapshot_xmin(pg_current_snapshot()) as oldest),
-keys as materialized (select u.ctid as "concord entry", u.fence as "concord fence", ${keys} from concord.unsettled u where u.table_name = $1),
-${buryRows(plan, 'select * from keys')},
-done as (delete from concord.unsettled u using snapshot where u.table_name = $1 and u.fence <= snapshot.oldest returning 1),
+with keys as materialized (select u.ctid as "concord entry", u.fence as "concord fence", ${keys} from concord.unsettled u where u.table_name = $1),
+${gone},
+done as (delete from concord.unsettled u where u.table_name = $1 and u.fence <= $2::text::xid8 returning 1),
 fenced as (
   update concord.unsettled u set fence = pg_current_xact_id() from keys k, ${plan.tombstones} b
   where u.ctid = k."concord entry" and u.fence is null and ${matchKey(plan, 'b', 'k')} and b._last_updated < now() returning 1)
@@ -30,17 +40,39 @@ export type Settled = { buried: number; done: number; fenced: number };
 
 const NOTHING: Settled = { buried: 0, done: 0, fenced: 0 };
 
-/** A row that the application keeps locked, or a deadlock with it, leaves the table for the next pass. */
+/** A row that the application keeps locked or that the database refuses, or a deadlock, leaves the table for the next pass. */
 async function settleTable(sql: Sql, plan: Plan, lockTimeoutMs: number): Promise<Settled> {
+  const settled = await unlessBusy(sql, lockTimeoutMs, async (tx) => {
+    const { name, lattice } = plan.table;
+    const [unsettled] = await tx.unsafe<{ oldest: string; keys: string[][] }[]>(UNSETTLED, [name]);
+    const { oldest, keys } = unsettled ?? { oldest: '0', keys: [] };
+    const buried = lattice ? await buryLattices(tx, plan, keys.map((key) => changeOfKey(plan, key)).sort(byKey)) : 0;
+    const [row] = await tx.unsafe<Settled[]>(statementOf(plan), [name, oldest]);
+    return row && { ...row, buried: row.buried + buried };
+  });
+  return settled ?? NOTHING;
+}
+
+/** Held rows whose values are free by now, because a local transaction released them, move into the table. */
+async function sweep(sql: Sql, plan: Plan, lockTimeoutMs: number): Promise<void> {
+  await unlessBusy(sql, lockTimeoutMs, async (tx) => {
+    if (!(await isLimboEmpty(tx, plan))) await placeTable(tx, plan, []);
+  });
+}
+
+async function unlessBusy<T>(
+  sql: Sql,
+  lockTimeoutMs: number,
+  work: (tx: TransactionSql) => Promise<T>,
+): Promise<T | undefined> {
   try {
-    return await sql.begin(async (tx) => {
+    return (await sql.begin(async (tx) => {
       await setUp(tx, lockTimeoutMs);
-      const [row] = await tx.unsafe<Settled[]>(statementOf(plan), [plan.table.name]);
-      return row ?? NOTHING;
-    });
+      return work(tx);
+    })) as T;
   } catch (error) {
     const meaning = meaningOf(error);
-    if (meaning.kind === 'again' || (meaning.kind === 'row' && meaning.reason === 'locked')) return NOTHING;
+    if (meaning.kind === 'again' || meaning.kind === 'row') return undefined;
     throw error;
   }
 }
@@ -56,7 +88,9 @@ export async function settle(
   for (const name of names) {
     const table = tables.get(name);
     if (table === undefined) continue;
-    const row = await settleTable(sql, planOf(table), lockTimeoutMs);
+    const plan = planOf(table);
+    const row = await settleTable(sql, plan, lockTimeoutMs);
+    if (table.uniques.length > 0) await sweep(sql, plan, lockTimeoutMs);
     total.buried += row.buried;
     total.done += row.done;
     total.fenced += row.fenced;
@@ -64,10 +98,10 @@ export async function settle(
   return total;
 }
 
-/** What is left to do between batches: tables with unsettled keys, and whether parked records are due. */
+/** What is left to do between batches: tables with unsettled keys or held rows, and whether parked records are due. */
 export async function readLeftovers(sql: Sql): Promise<{ unsettled: string[]; due: boolean }> {
   const [row] = await sql.unsafe<{ unsettled: string[] | null; due: boolean }[]>(
-    `select (select json_agg(distinct table_name) from concord.unsettled) as unsettled,
+    `select (select json_agg(table_name) from (select table_name from concord.unsettled union select table_name from concord.limbo) t) as unsettled,
        exists (select from concord.parked where retry_at <= now()) as due`,
   );
   return { unsettled: row?.unsettled ?? [], due: row?.due ?? false };

@@ -1,3 +1,4 @@
+import { Overtaken } from './overtaken.ts';
 import type { ReasonCode } from './reasons.ts';
 import { KeyTextMismatch } from './write-clean.ts';
 
@@ -44,6 +45,7 @@ const CLASSES: Readonly<Record<string, Meaning>> = {
 
 /** Unknown codes mean `away`: the batch is delivered again, nothing is lost, and somebody sees the error. */
 export function meaningOf(error: unknown): Meaning {
+  if (error instanceof Overtaken) return { kind: 'again' };
   if (error instanceof KeyTextMismatch) return { kind: 'row', reason: 'bad_key' };
   const code = sqlState(error);
   if (code === undefined) return { kind: 'away' };

@@ -1,5 +1,5 @@
 import { isNewer, type Vector, type Version } from '@concord/conflict';
-import { type Db, send } from '@concord/runtime';
+import { type Db, printed, send } from '@concord/runtime';
 import type { Change } from './change.ts';
 import {
   columnArrays,
@@ -9,7 +9,6 @@ import {
   micros,
   type Plan,
   POSITION,
-  printed,
   unnestColumns,
 } from './plan.ts';
 

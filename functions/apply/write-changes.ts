@@ -3,20 +3,25 @@ import { type Catalogue, CatalogueChanged } from './catalogue-cache.ts';
 import type { Change, Refusal } from './change.ts';
 import { collapse } from './collapse.ts';
 import { isolateTable } from './isolate.ts';
+import { isLimboEmpty } from './limbo.ts';
+import { type Placed, placeTable } from './place.ts';
 import { type Plan, planOf } from './plan.ts';
 import { sameRows } from './same-rows.ts';
 import { TableWriter } from './write-table.ts';
 
 export type Outcome = {
   readonly superseded: readonly Change[];
+  /** In limbo now: an earlier row holds one of their unique values. */
+  readonly held: readonly Change[];
   readonly refused: readonly Refusal[];
   readonly conflicts: number;
 };
 
-const NOTHING: Outcome = { superseded: [], refused: [], conflicts: 0 };
+const NOTHING: Outcome = { superseded: [], held: [], refused: [], conflicts: 0 };
 
 const plus = (a: Outcome, b: Partial<Outcome>): Outcome => ({
   superseded: [...a.superseded, ...(b.superseded ?? [])],
+  held: [...a.held, ...(b.held ?? [])],
   refused: [...a.refused, ...(b.refused ?? [])],
   conflicts: a.conflicts + (b.conflicts ?? 0),
 });
@@ -38,17 +43,43 @@ export async function writeTogether(
   catalogue: Catalogue,
 ): Promise<Outcome> {
   let outcome = NOTHING;
-  let writer: TableWriter | undefined;
+  let writer: TableWriter | Placing | undefined;
   for (const slice of slices) {
     for (const [plan, changes] of tablesOf(slice, catalogue)) {
       if (writer?.plan !== plan) {
         if (writer !== undefined) outcome = plus(outcome, await writer.finish());
-        writer = new TableWriter(tx, plan);
+        writer = await writerOf(tx, plan);
       }
-      await writer.add(collapse(changes, await sameRows(tx, plan, changes)));
+      if (writer instanceof Placing) writer.add(changes);
+      else await writer.add(collapse(changes, await sameRows(tx, plan, changes)));
     }
   }
   return writer === undefined ? outcome : plus(outcome, await writer.finish());
+}
+
+/** While a table has held rows, any write may free a value or take one. */
+const writerOf = async (tx: TransactionSql, plan: Plan): Promise<TableWriter | Placing> =>
+  plan.table.uniques.length > 0 && !(await isLimboEmpty(tx, plan)) ? new Placing(tx, plan) : new TableWriter(tx, plan);
+
+/** Gathers the changes of a table, because its rows find their places among each other. */
+class Placing {
+  readonly plan: Plan;
+  readonly #tx: TransactionSql;
+  readonly #changes: Change[] = [];
+
+  constructor(tx: TransactionSql, plan: Plan) {
+    this.#tx = tx;
+    this.plan = plan;
+  }
+
+  add(changes: readonly Change[]): void {
+    this.#changes.push(...changes);
+  }
+
+  async finish(): Promise<Placed> {
+    const groups = collapse(this.#changes, await sameRows(this.#tx, this.plan, this.#changes));
+    return placeTable(this.#tx, this.plan, groups);
+  }
 }
 
 /** Writes changes of any tables. A row that PostgreSQL refuses is found and comes back as refused; all others are written. */

@@ -15,6 +15,7 @@ import {
   unnestColumns,
 } from './plan.ts';
 import { readImages, readStored, type Stored, stateOf } from './stored.ts';
+import { noteUnsettled } from './unsettled.ts';
 
 type Decided = { readonly change: Change; readonly decision: Decision; readonly stored: Stored };
 
@@ -57,25 +58,23 @@ const isBeneath = ({ row, tombstone }: Stored): boolean =>
 const withoutRow = ({ tombstone }: Stored): Stored => (tombstone === undefined ? {} : { tombstone });
 
 async function logLosers(db: Db, plan: Plan, decided: readonly Decided[]): Promise<number> {
-  const lost = (kind: 'row' | 'tombstone'): Change[] =>
+  const met = (kind: 'row' | 'tombstone'): Change[] =>
     decided
-      .filter(
-        ({ decision, stored }) =>
-          decision.because === 'conflict' && decision.loser === 'stored' && stateOf(stored)?.kind === kind,
-      )
+      .filter(({ decision, stored }) => decision.because === 'conflict' && stateOf(stored)?.kind === kind)
       .map(({ change }) => change);
   const images = new Map([
-    ...(await readImages(db, plan, 'row', lost('row'))),
-    ...(await readImages(db, plan, 'tombstone', lost('tombstone'))),
+    ...(await readImages(db, plan, 'row', met('row'))),
+    ...(await readImages(db, plan, 'tombstone', met('tombstone'))),
   ]);
   const logged = decided.flatMap(({ change, decision, stored }): LoggedConflict[] => {
     const state = stateOf(stored);
     if (decision.because !== 'conflict' || state === undefined) return [];
-    if (decision.loser === 'incoming')
-      return [{ kind: decision.kind, loser: change, winner: state, ...incomingImage(change, plan.table) }];
-    const image = images.get(change);
-    if (image === undefined) throw new Error(`${plan.table.name}: a locked row vanished`);
-    return [{ kind: decision.kind, loser: state, winner: change, ...image }];
+    const { kind, loser } = decision;
+    const [here, there] = [images.get(change), incomingImage(change, plan.table)];
+    if (here === undefined) throw new Error(`${plan.table.name}: a locked row vanished`);
+    return loser === 'incoming'
+      ? [{ kind, loser: change, winner: state, ...there, winnerImage: here.image }]
+      : [{ kind, loser: state, winner: change, ...here, winnerImage: there.image }];
   });
   return logConflicts(db, plan.table.name, logged);
 }
@@ -166,16 +165,5 @@ async function deleteRows(db: Db, plan: Plan, changes: readonly Change[]): Promi
     `delete from ${plan.rows} t using (${unnestColumns(keyColumns(plan))}) k, ${plan.tombstones} b
      where ${matchKey(plan, 't', 'k')} and ${matchKey(plan, 'b', 'k')} and ${isNewer('b', 't')}`,
     columnArrays(keyColumns(plan), changes),
-  );
-}
-
-async function noteUnsettled(db: Db, plan: Plan, changes: readonly Change[]): Promise<void> {
-  if (changes.length === 0) return;
-  const keys = plan.keyNames.map((_, index) => `unnest($${index + 2}::text[])`);
-  await send(
-    db,
-    `insert into concord.unsettled (table_name, key) select $1::text, array[${keys.map((_, i) => `k.k${i}`)}]
-     from (select ${keys.map((key, i) => `${key} as k${i}`)}) k`,
-    [plan.table.name, ...columnArrays(keyColumns(plan), changes)],
   );
 }

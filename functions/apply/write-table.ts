@@ -3,11 +3,13 @@ import { buryRowsOf } from './bury.ts';
 import type { Change } from './change.ts';
 import { chunksOf } from './chunks.ts';
 import { collapse, type Group } from './collapse.ts';
-import { logConflicts, ofIncoming } from './conflict-log.ts';
+import { logConflicts } from './conflict-log.ts';
+import { asLogged } from './merge-changes.ts';
 import type { Plan } from './plan.ts';
 import { sameRows } from './same-rows.ts';
 import { CleanWriter } from './write-clean.ts';
-import { writeJoined } from './write-joined.ts';
+import { type JoinedWrite, writeJoined } from './write-joined.ts';
+import { writeLattice } from './write-lattice.ts';
 
 /** Changes that were not applied because a newer version is there, and how many conflicts were logged for the first time. */
 export type Written = { readonly superseded: readonly Change[]; readonly conflicts: number };
@@ -15,11 +17,15 @@ export type Written = { readonly superseded: readonly Change[]; readonly conflic
 /** Each round ends with somebody's commit, so few are needed; more than this is a livelock, and the batch starts anew. */
 const MAX_ROUNDS = 20;
 
-/** Writes the changes of one table in one transaction. All of it throws PostgreSQL's error when it refuses any row. */
+/**
+ * Writes the changes of one table in one transaction. All of it throws PostgreSQL's error when it refuses any row. Rows of register
+ * tables take the clean path first; versions of lattice tables are always joined with what is stored.
+ */
 export class TableWriter {
   readonly plan: Plan;
   readonly #db: Db;
   readonly #clean: CleanWriter;
+  readonly #write: (db: Db, plan: Plan, changes: readonly Change[]) => Promise<JoinedWrite>;
   readonly #superseded: Change[] = [];
   #again: Change[] = [];
   #conflicts = 0;
@@ -28,13 +34,15 @@ export class TableWriter {
     this.plan = plan;
     this.#db = db;
     this.#clean = new CleanWriter(db, plan);
+    this.#write = plan.table.lattice ? writeLattice : writeJoined;
   }
 
   /** Groups of distinct keys, in key order. Deletes go first: they may free the value of a unique key for a row. */
   async add(groups: readonly Group[]): Promise<void> {
     const winners = await this.#winnersOf(groups);
-    await this.#join(winners.filter(({ kind }) => kind === 'tombstone'));
-    await this.#clean.add(winners.filter(({ kind }) => kind === 'row'));
+    const isJoined = ({ kind }: Change): boolean => kind === 'tombstone' || this.plan.table.lattice;
+    await this.#join(winners.filter(isJoined));
+    await this.#clean.add(winners.filter((winner) => !isJoined(winner)));
   }
 
   async finish(): Promise<Written> {
@@ -46,25 +54,29 @@ export class TableWriter {
       // Once more, because what was added one after the other may be versions of one row.
       const groups = collapse(left, await sameRows(this.#db, this.plan, left));
       await this.#join(await this.#winnersOf(groups));
-      const again = this.#again;
-      this.#again = again.filter(({ kind }) => kind === 'tombstone');
-      await this.#clean.add(again.filter(({ kind }) => kind === 'row'));
+      if (!this.plan.table.lattice) await this.#tryCleanAgain();
     }
     this.#superseded.push(...(await buryRowsOf(this.#db, this.plan, this.#clean.inserted)));
     return { superseded: this.#superseded, conflicts: this.#conflicts };
   }
 
+  async #tryCleanAgain(): Promise<void> {
+    const again = this.#again;
+    this.#again = again.filter(({ kind }) => kind === 'tombstone');
+    await this.#clean.add(again.filter(({ kind }) => kind === 'row'));
+  }
+
   async #winnersOf(groups: readonly Group[]): Promise<Change[]> {
     const { table } = this.plan;
     this.#superseded.push(...groups.flatMap(({ others }) => others));
-    const collapsed = groups.flatMap(({ conflicts }) => conflicts.map((conflict) => ofIncoming(conflict, table)));
+    const collapsed = groups.flatMap(({ conflicts }) => conflicts.map((conflict) => asLogged(conflict, table)));
     for (const chunk of chunksOf(collapsed)) this.#conflicts += await logConflicts(this.#db, table.name, chunk);
     return groups.map(({ winner }) => winner);
   }
 
   async #join(changes: readonly Change[]): Promise<void> {
     for (const chunk of chunksOf(changes)) {
-      const { superseded, conflicts, again } = await writeJoined(this.#db, this.plan, chunk);
+      const { superseded, conflicts, again } = await this.#write(this.#db, this.plan, chunk);
       this.#superseded.push(...superseded);
       this.#conflicts += conflicts;
       this.#again.push(...again);

@@ -1,8 +1,11 @@
-import { ident, type Table } from '@concord/runtime';
+import { CLAIM_COLUMN, LATTICE_COLUMNS } from '@concord/events';
+import { type Db, ident, type Table } from '@concord/runtime';
 import { rowTable, schemaOf, tombstoneTable } from './names.ts';
 
+type Definition = readonly [name: string, definition: string];
+
 /** Constant defaults, so that adding the columns rewrites nothing: existing rows become the bottom version everywhere. */
-const STAMP_COLUMNS: readonly (readonly [name: string, definition: string])[] = [
+const STAMP_COLUMNS: readonly Definition[] = [
   ['_version', 'bigint not null default 1'],
   ['_last_updated', `timestamptz not null default 'epoch'`],
   ['_source_region', `text collate "C" not null default ''`],
@@ -13,13 +16,32 @@ const STAMP_COLUMNS: readonly (readonly [name: string, definition: string])[] = 
 
 export const STAMP_COLUMN_NAMES: readonly string[] = STAMP_COLUMNS.map(([name]) => name);
 
-const adds = (): string =>
-  STAMP_COLUMNS.map(([name, definition]) => `add column if not exists ${ident(name)} ${definition}`).join(', ');
+/** Versions from before have NULL there: those of a register table, and a claim as old as the version. */
+const LATTICE: readonly Definition[] = LATTICE_COLUMNS.map((name) => [name, 'jsonb']);
+const CLAIM: Definition = [CLAIM_COLUMN, 'jsonb'];
 
-export const addStampColumns = (table: Table): string => `alter table ${rowTable(table)} ${adds()}`;
+const adds = (definitions: readonly Definition[]): string =>
+  definitions.map(([name, definition]) => `add column if not exists ${ident(name)} ${definition}`).join(', ');
 
-export const dropStampColumns = (table: Table): string =>
-  `alter table ${rowTable(table)} ${STAMP_COLUMN_NAMES.map((name) => `drop column if exists ${ident(name)}`).join(', ')}`;
+export const addStampColumns = (table: Table): string => `alter table ${rowTable(table)} ${adds(STAMP_COLUMNS)}`;
+
+export const dropOwnColumns = (table: Table): string =>
+  `alter table ${rowTable(table)} ${[...STAMP_COLUMN_NAMES, ...LATTICE_COLUMNS, CLAIM_COLUMN]
+    .map((name) => `drop column if exists ${ident(name)}`)
+    .join(', ')}`;
+
+/**
+ * What a policy or a unique index needs beside the stamps, where it is missing: a lock on the table is taken only then. Columns
+ * that are no longer needed stay, because versions that were made under the former policy are still on their way.
+ */
+export async function addNeededColumns(db: Db, table: Table, needsLattice: boolean): Promise<void> {
+  const rows = [
+    ...(needsLattice && !table.lattice ? LATTICE : []),
+    ...(table.uniques.length > 0 && !table.claims ? [CLAIM] : []),
+  ];
+  if (rows.length > 0) await db.unsafe(`alter table ${rowTable(table)} ${adds(rows)}`);
+  if (needsLattice && !table.lattice) await db.unsafe(`alter table ${tombstoneTable(table)} ${adds(LATTICE)}`);
+}
 
 /** The tombstone table: the key's very types and collations, so that equality is the type's and not the text's. */
 export function createTombstoneTable(table: Table): string[] {
@@ -27,6 +49,6 @@ export function createTombstoneTable(table: Table): string[] {
   return [
     `create schema if not exists ${schemaOf(table)}`,
     `create table ${tombstoneTable(table)} as select ${key} from ${rowTable(table)} with no data`,
-    `alter table ${tombstoneTable(table)} add column image json, ${adds()}, add primary key (${key}), replica identity full`,
+    `alter table ${tombstoneTable(table)} add column image json, ${adds(STAMP_COLUMNS)}, add primary key (${key}), replica identity full`,
   ];
 }

@@ -31,8 +31,13 @@ const ResourceEvent = Type.Union([
 
 export type ResourceResponse = {
   readonly PhysicalResourceId: string;
-  /** Texts: CloudFormation knows no others. Tables are joined by commas. */
-  readonly Data?: { readonly enrolled: string; readonly unchanged: string; readonly findings: string };
+  /** Texts: CloudFormation knows no others. Tables are joined by commas; of those with a pending policy the regions follow. */
+  readonly Data?: {
+    readonly enrolled: string;
+    readonly unchanged: string;
+    readonly pending: string;
+    readonly findings: string;
+  };
 };
 
 /** The database of a region, and what is needed to bring it into the topology. */
@@ -98,6 +103,7 @@ async function enrollTarget(
     Data: {
       enrolled: report.enrolled.join(','),
       unchanged: report.unchanged.join(','),
+      pending: report.pending.map(({ table, waitsFor }) => `${table} (${waitsFor.join(' ')})`).join(','),
       findings: String(findings.length),
     },
   };

@@ -1,9 +1,11 @@
-import { heartbeatIds, type Topology } from '@concord/events';
-import { arrayLiteral, type Db, ident, readTables, type Sql, type Table, type TransactionSql } from '@concord/runtime';
-import { addStampColumns, createTombstoneTable } from './columns.ts';
+import { bonusMs, heartbeatIds, isLattice, type TableEntry, type Topology } from '@concord/events';
+import { arrayLiteral, type Db, readTables, type Sql, type Table, type TransactionSql } from '@concord/runtime';
+import { addNeededColumns, addStampColumns, createTombstoneTable } from './columns.ts';
+import { grant } from './grant.ts';
 import { migrate } from './migrate.ts';
-import { rowTable, schemaOf, tombstoneTable } from './names.ts';
+import { rowTable } from './names.ts';
 import { giveToOwner } from './owner.ts';
+import { type Decided, decideRule, type Pending, storedRule } from './policy.ts';
 import { mendPublication, publish } from './publish.ts';
 import { type FormerIdentities, makeIdentityFull } from './replica-identity.ts';
 import {
@@ -16,7 +18,10 @@ import {
   serialName,
 } from './sequences.ts';
 import { alignTombstoneKey } from './tombstone-key.ts';
-import { buryFunction, checkFunction, readIntervalColumns, stampFunction, triggerStatements } from './triggers.ts';
+import { functionStatements, triggerStatements } from './triggers/install.ts';
+import { readIntervalColumns } from './triggers/intervals.ts';
+import type { Rule } from './triggers/spec.ts';
+import { readClaimedColumns } from './triggers/unique.ts';
 
 export type EnrollOptions = {
   readonly topology: Topology;
@@ -31,9 +36,15 @@ export type EnrollReport = {
   readonly migrations: readonly string[];
   readonly enrolled: readonly string[];
   readonly unchanged: readonly string[];
+  /** Tables that keep their former policy until other regions are ready for the new one; enrolling again then takes it over. */
+  readonly pending: readonly Pending[];
 };
 
-type Former = { readonly identities: FormerIdentities; readonly sequences: FormerIncrements };
+type Former = {
+  readonly identities: FormerIdentities;
+  readonly sequences: FormerIncrements;
+};
+type Known = Former & { readonly options: Partial<Rule> };
 
 /**
  * Brings a region's database into the topology: `concord` schema, region, roles, and every table of the topology with its
@@ -47,13 +58,15 @@ export async function enroll(sql: Sql, options: EnrollOptions): Promise<EnrollRe
   await mendPublication(sql, options.lockTimeoutMs ?? LOCK_TIMEOUT_MS);
   const enrolled: string[] = [];
   const unchanged: string[] = [];
+  const pending: Pending[] = [];
   for (const entry of options.topology.tables) {
-    const isNew = await sql
-      .begin((tx) => enrollTable(tx, entry.name, entry.policy, options))
+    const { isNew, waitsFor } = await sql
+      .begin((tx) => enrollTable(tx, entry, options))
       .catch((error) => Promise.reject(explained(entry.name, error)));
     (isNew ? enrolled : unchanged).push(entry.name);
+    if (waitsFor.length > 0) pending.push({ table: entry.name, waitsFor });
   }
-  return { migrations, enrolled, unchanged };
+  return { migrations, enrolled, unchanged, pending };
 }
 
 const LOCK_TIMEOUT_MS = 5000;
@@ -90,29 +103,46 @@ async function tableNamed(db: Db, name: string): Promise<Table> {
   return table;
 }
 
-async function enrollTable(tx: TransactionSql, name: string, policy: string, options: EnrollOptions): Promise<boolean> {
+type Enrolled = { readonly isNew: boolean; readonly waitsFor: readonly string[] };
+
+async function enrollTable(tx: TransactionSql, entry: TableEntry, options: EnrollOptions): Promise<Enrolled> {
   await tx.unsafe(`set local lock_timeout = ${options.lockTimeoutMs ?? LOCK_TIMEOUT_MS}`);
+  const { name } = entry;
   const table = await tableNamed(tx, name);
   const partitions = await readPartitions(tx, table);
-  const [known] = await tx<Former[]>`
-    select former_identities as identities, former_sequences as sequences from concord.enrolled_table where table_name = ${name}`;
+  const [known] = await tx<Known[]>`
+    select former_identities as identities, former_sequences as sequences, options from concord.enrolled_table where table_name = ${name}`;
   if (known === undefined) await addToTable(tx, table);
   else await alignTombstoneKey(tx, table);
+  const former = known && storedRule(known.options);
+  const decided = await decideRule(tx, entry, former, options.topology);
+  await addNeededColumns(tx, table, isLattice(decided.wanted) || isLattice(decided.rule));
   const sequences = await interleaveSequences(tx, table, known?.sequences ?? {}, options);
   const identities = await makeIdentityFull(tx, rowTable(table), known?.identities ?? {});
-  await remember(tx, name, policy, { identities, sequences });
-  const stamped = await tableNamed(tx, name);
+  await remember(tx, entry, decided, { identities, sequences });
+  await makeTriggers(tx, name, decided.rule, partitions, options);
+  return { isNew: known === undefined, waitsFor: decided.waitsFor };
+}
+
+async function makeTriggers(
+  tx: TransactionSql,
+  name: string,
+  rule: Rule,
+  partitions: readonly string[],
+  { topology, region }: EnrollOptions,
+): Promise<void> {
+  const table = await tableNamed(tx, name);
+  const intervals = await readIntervalColumns(tx, table);
+  const claimed = await readClaimedColumns(tx, table);
+  const columnCount = await readColumnCount(tx, table);
   for (const statement of [
-    stampFunction(stamped, await readIntervalColumns(tx, stamped)),
-    buryFunction(stamped),
-    checkFunction(stamped),
-    ...triggerStatements(stamped, partitions),
+    ...functionStatements({ table, rule, bonusMs: bonusMs(topology, rule, region), intervals, columnCount, claimed }),
+    ...triggerStatements(table, partitions),
   ])
     await tx.unsafe(statement);
-  await giveToOwner(tx, stamped);
-  await grant(tx, stamped);
-  await publish(tx, stamped);
-  return known === undefined;
+  await giveToOwner(tx, table);
+  await grant(tx, table);
+  await publish(tx, table);
 }
 
 async function addToTable(tx: TransactionSql, table: Table): Promise<void> {
@@ -129,6 +159,15 @@ async function readPartitions(db: Db, table: Table): Promise<string[]> {
     [rowTable(table)],
   );
   return rows.map(({ name }) => name);
+}
+
+/** Those that were dropped count as well. */
+async function readColumnCount(db: Db, table: Table): Promise<number> {
+  const [row] = await db.unsafe<{ count: number }[]>(
+    'select relnatts::int as count from pg_class where oid = $1::text::regclass',
+    [rowTable(table)],
+  );
+  return row?.count ?? 0;
 }
 
 /** Returns the increments that the sequences had before, those of columns that came since added. */
@@ -157,44 +196,33 @@ async function interleaveSequences(
   return { ...former, ...Object.fromEntries(increments) };
 }
 
-/** What un-enrolling has to give back. */
-async function remember(tx: TransactionSql, name: string, policy: string, former: Former): Promise<void> {
+/**
+ * The rule in force, the one that waits, and what un-enrolling has to give back. Operators change the rollout, so it is the
+ * topology's only at first.
+ */
+async function remember(
+  tx: TransactionSql,
+  { name, review, rollout }: TableEntry,
+  { rule, wanted, waitsFor }: Decided,
+  former: Former,
+): Promise<void> {
+  const pending = waitsFor.length === 0 ? null : JSON.stringify({ ...wanted, waitsFor });
   await tx.unsafe(
-    `insert into concord.enrolled_table as e (table_name, policy, former_identities, former_sequences)
-     values ($1::text, $2::text, $3::text::jsonb, $4::text::jsonb)
+    `insert into concord.enrolled_table as e (table_name, policy, former_identities, former_sequences, options, pending, review, rollout)
+     values ($1::text, $2::text, $3::text::jsonb, $4::text::jsonb, $5::text::jsonb, $6::text::jsonb, $7::text, $8::text)
      on conflict (table_name) do update set policy = excluded.policy, former_identities = excluded.former_identities,
-       former_sequences = excluded.former_sequences
-     where (e.policy, e.former_identities, e.former_sequences) is distinct from
-       (excluded.policy, excluded.former_identities, excluded.former_sequences)`,
-    [name, policy, JSON.stringify(former.identities), JSON.stringify(former.sequences)],
+       former_sequences = excluded.former_sequences, options = excluded.options, pending = excluded.pending, review = excluded.review
+     where (e.policy, e.former_identities, e.former_sequences, e.options, e.pending, e.review) is distinct from
+       (excluded.policy, excluded.former_identities, excluded.former_sequences, excluded.options, excluded.pending, excluded.review)`,
+    [
+      name,
+      rule.policy,
+      JSON.stringify(former.identities),
+      JSON.stringify(former.sequences),
+      JSON.stringify(rule),
+      pending,
+      review,
+      rollout,
+    ],
   );
-}
-
-/** Least privilege: apply writes rows and tombstones, capture reads them (Debezium wants to), nobody truncates. */
-async function grant(tx: TransactionSql, table: Table): Promise<void> {
-  const [rows, tombstones] = [rowTable(table), tombstoneTable(table)];
-  await tx.unsafe(`grant usage on schema ${ident(table.schema)}, ${schemaOf(table)} to concord_apply, concord_capture`);
-  for (const schema of await readTypeSchemas(tx, table))
-    await tx.unsafe(`grant usage on schema ${ident(schema)} to concord_apply, concord_capture`);
-  await tx.unsafe(`grant select, insert, update, delete on ${rows}, ${tombstones} to concord_apply`);
-  await tx.unsafe(`grant select on ${rows}, ${tombstones} to concord_capture`);
-  await tx.unsafe(`revoke truncate on ${rows} from concord_apply`);
-  const [security] = await tx.unsafe<{ on: boolean; policy: boolean }[]>(
-    `select relrowsecurity as "on", exists (select from pg_policy where polrelid = c.oid and polname = 'concord_apply') as policy
-     from pg_class c where oid = $1::text::regclass`,
-    [rows],
-  );
-  if (security?.on === true && !security.policy)
-    await tx.unsafe(`create policy concord_apply on ${rows} to concord_apply using (true) with check (true)`);
-}
-
-/** Schemas of the columns' own types (enums, domains, extensions), which casts name. */
-async function readTypeSchemas(db: Db, table: Table): Promise<string[]> {
-  const rows = await db.unsafe<{ name: string }[]>(
-    `select distinct n.nspname as name from pg_attribute a join pg_type t on t.oid = a.atttypid
-       join pg_namespace n on n.oid = t.typnamespace
-     where a.attrelid = $1::text::regclass and a.attnum > 0 and not a.attisdropped and n.nspname <> 'pg_catalog'`,
-    [rowTable(table)],
-  );
-  return rows.map(({ name }) => name);
 }

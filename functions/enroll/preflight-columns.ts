@@ -1,4 +1,4 @@
-import { CONNECTOR_FIELDS, type Topology, tombstoneSchema } from '@concord/events';
+import { CLAIM_COLUMN, CONNECTOR_FIELDS, LATTICE_COLUMNS, type Topology, tombstoneSchema } from '@concord/events';
 import { type Column, type Db, type Table, unquoted } from '@concord/runtime';
 import { STAMP_COLUMN_NAMES } from './columns.ts';
 import { rowTable } from './names.ts';
@@ -39,8 +39,7 @@ function checkColumn(table: Table, column: Column, enrolled: boolean): Finding[]
     { level: 'error', code, table: table.name, reason: `column ${column.name} ${reason}`, hint },
   ];
   const isKey = table.key.some((key) => key.name === column.name);
-  if (!enrolled && STAMP_COLUMN_NAMES.includes(column.name))
-    return refuse('name_clash', 'has a name that Concord adds', 'rename the column');
+  if (isTaken(column, enrolled)) return refuse('name_clash', 'has a name that Concord adds', 'rename the column');
   if ((CONNECTOR_FIELDS as readonly string[]).includes(column.name) || column.name === '_table')
     return refuse('name_clash', 'has a name that the change event uses', 'rename the column');
   if (isKey && column.name === IMAGE)
@@ -61,6 +60,14 @@ function checkColumn(table: Table, column: Column, enrolled: boolean): Finding[]
     );
   return [];
 }
+
+/** A policy, or a unique index, may add its columns to a table long after it was enrolled. */
+const LATER: readonly string[] = [...LATTICE_COLUMNS, CLAIM_COLUMN];
+
+const isTaken = ({ name, type }: Column, enrolled: boolean): boolean =>
+  enrolled
+    ? LATER.includes(name) && unquoted(type) !== 'pg_catalog.jsonb'
+    : STAMP_COLUMN_NAMES.includes(name) || LATER.includes(name);
 
 /** By the tombstone table, which any role can see in the catalogue. */
 async function isEnrolled(db: Db, { schema, table }: Table): Promise<boolean> {

@@ -13,7 +13,6 @@ type Relation = {
   deferrable_key: boolean;
   rules: string[];
   exclusions: string[];
-  uniques: string[];
   outside: string[];
   subscribed: boolean;
   owned: boolean;
@@ -32,9 +31,8 @@ select coalesce((select 'u' from pg_partition_tree(c.oid) p join pg_class k on k
   exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and not i.indimmediate) as deferrable_key,
   to_json(array(select rulename::text from pg_rewrite where ev_class = c.oid
     or ev_class in (select relid from pg_partition_tree(c.oid)))) as rules,
-  to_json(array(select conname::text from pg_constraint where conrelid = c.oid and contype = 'x')) as exclusions,
-  to_json(array(select i.indexrelid::regclass::text from pg_index i where i.indrelid = c.oid and i.indisunique
-    and not i.indisprimary and not i.indisexclusion)) as uniques,
+  to_json(array(select distinct conname::text from pg_constraint where conexclop is not null
+    and (conrelid = c.oid or conrelid in (select relid from pg_partition_tree(c.oid))) order by 1)) as exclusions,
   to_json(array(select distinct f.confrelid::regclass::text from pg_constraint f join pg_class p on p.oid = f.confrelid
     join pg_namespace pn on pn.oid = p.relnamespace
     where f.conrelid = c.oid and f.contype = 'f' and not (pn.nspname || '.' || p.relname = any($2::text[])))) as outside,
@@ -117,7 +115,7 @@ function refusals(table: Table, relation: Relation): Finding[] {
     [
       relation.exclusions.length > 0,
       'exclude',
-      `it has EXCLUDE constraints (${relation.exclusions.join(', ')})`,
+      `it has EXCLUDE or WITHOUT OVERLAPS constraints (${relation.exclusions.join(', ')})`,
       'two regions can each satisfy them and not both: drop them or leave the table out',
     ],
     [
@@ -174,27 +172,11 @@ function checkTrigger(table: Table, trigger: Trigger): Finding[] {
 }
 
 function warnings(table: Table, relation: Relation): Finding[] {
-  const warn = (code: string, reason: string, hint: string): Finding => ({
+  return relation.outside.map((parent) => ({
     level: 'warning',
-    code,
+    code: 'foreign_key',
     table: table.name,
-    reason,
-    hint,
-  });
-  return [
-    ...relation.uniques.map((index) =>
-      warn(
-        'secondary_unique',
-        `unique index ${index}: two regions can each insert one value`,
-        'the later row is parked as `unique` until the value is free',
-      ),
-    ),
-    ...relation.outside.map((parent) =>
-      warn(
-        'foreign_key',
-        `it references ${parent}, which is not in the topology`,
-        'enroll it too, or keep it equal by other means',
-      ),
-    ),
-  ];
+    reason: `it references ${parent}, which is not in the topology`,
+    hint: 'enroll it too, or keep it equal by other means',
+  }));
 }

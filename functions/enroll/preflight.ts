@@ -2,8 +2,10 @@ import type { Topology } from '@concord/events';
 import { type Db, readTables, type Table } from '@concord/runtime';
 import { checkColumns } from './preflight-columns.ts';
 import { checkOtherTables } from './preflight-connector.ts';
+import { checkPolicy } from './preflight-policy.ts';
 import { checkRelation } from './preflight-relation.ts';
 import { checkServer } from './preflight-server.ts';
+import { checkUnique } from './preflight-unique.ts';
 
 /** `error` refuses, `warning` is something to know. `table` is absent for what concerns the whole database. */
 export type Finding = {
@@ -33,7 +35,12 @@ export async function preflight(db: Db, topology: Topology, region: string): Pro
 
 /** The findings of one table that exists. */
 export async function checkTable(db: Db, table: Table, topology: Topology): Promise<Finding[]> {
-  return [...(await checkRelation(db, table, topology)), ...(await checkColumns(db, table, topology))];
+  return [
+    ...(await checkRelation(db, table, topology)),
+    ...(await checkUnique(db, table)),
+    ...(await checkColumns(db, table, topology)),
+    ...(await checkPolicy(db, table, topology)),
+  ];
 }
 
 const KINDS: Readonly<Record<string, string>> = {

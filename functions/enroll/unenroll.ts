@@ -1,6 +1,7 @@
 import { tombstoneSchema } from '@concord/events';
 import { type Db, ident, readTables, type Sql, type Table } from '@concord/runtime';
-import { dropStampColumns } from './columns.ts';
+import { dropOwnColumns } from './columns.ts';
+import { revoke, TABLE_ROLES } from './grant.ts';
 import { functionName, type Named, rowTable, TRIGGERS, tombstoneTable } from './names.ts';
 import { type FormerIdentities, restoreIdentity } from './replica-identity.ts';
 import { type FormerIncrements, readFormerIncrements, splitTable } from './sequences.ts';
@@ -23,8 +24,9 @@ export async function unenroll(sql: Sql, name: string, lockTimeoutMs = 5000): Pr
     if (table !== undefined) await giveBack(tx, table, known);
     const [schema, rest] = splitTable(name);
     await dropOwn(tx, { schema, table: rest });
-    if (table !== undefined) await tx.unsafe(dropStampColumns(table));
+    if (table !== undefined) await tx.unsafe(dropOwnColumns(table));
     await tx`delete from concord.unsettled where table_name = ${name}`;
+    await tx`delete from concord.limbo where table_name = ${name}`;
     await revokeUnused(tx, schema);
     return true;
   });
@@ -36,11 +38,10 @@ async function giveBack(db: Db, table: Table, former: Former): Promise<void> {
   for (const relation of await allRelations(db, table))
     await db.unsafe(`drop trigger if exists ${ident(TRIGGERS.truncate)} on ${relation}`);
   await restoreIdentity(db, rows, former.identities);
-  await db.unsafe(`drop policy if exists concord_apply on ${rows}`);
   const shared = await readFormerIncrements(db);
   for (const [sequence, increment] of Object.entries(former.sequences).filter(([name]) => !(name in shared)))
     await db.unsafe(`alter sequence if exists ${sequence} increment by ${increment}`);
-  await db.unsafe(`revoke all on ${rows} from concord_apply, concord_capture`);
+  await revoke(db, table);
 }
 
 async function dropOwn(db: Db, table: Named): Promise<void> {
@@ -74,7 +75,7 @@ async function revokeUnused(db: Db, schema: string): Promise<void> {
   const unused = await db.unsafe<{ name: string }[]>(UNUSED);
   for (const { name } of unused) {
     if (name === tombstoneSchema(schema)) await db.unsafe(`drop schema ${ident(name)}`);
-    else await db.unsafe(`revoke usage on schema ${ident(name)} from concord_apply, concord_capture`);
+    else await db.unsafe(`revoke usage on schema ${ident(name)} from ${TABLE_ROLES.join(', ')}`);
   }
 }
 

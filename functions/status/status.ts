@@ -6,6 +6,10 @@ export type PartitionStatus = Tally & {
   readonly topic: string;
   readonly partition: number;
   readonly nextOffset: number;
+  /** Records of tables that are not live here; they are not received. */
+  readonly skipped: number;
+  /** Held rows that have become visible since. */
+  readonly promoted: number;
   /** Since the last record was written at its source until it was committed here; null before the first. */
   readonly lagMs: number | null;
   readonly balanced: boolean;
@@ -14,6 +18,9 @@ export type PartitionStatus = Tally & {
 export type ParkedStatus = {
   readonly reason: string;
   readonly count: number;
+  /** Of these: tried again by themselves; tried too often, and kept. The others wait for a person. */
+  readonly waiting: number;
+  readonly archived: number;
   readonly oldest: string;
   readonly example: string;
 };
@@ -24,9 +31,15 @@ export type SlotStatus = { readonly name: string; readonly active: boolean; read
 export type Status = {
   readonly region: string;
   readonly tables: readonly string[];
+  /** Of tables that are not live here. */
+  readonly rollouts: Readonly<Record<string, 'off' | 'shadow'>>;
   readonly partitions: readonly PartitionStatus[];
   readonly parked: readonly ParkedStatus[];
+  /** In the log, and those of them that wait for a decision. */
   readonly conflicts: number;
+  readonly openConflicts: number;
+  /** Rows that are not visible, because an earlier one holds one of their unique values. */
+  readonly limbo: number;
   readonly unsettled: number;
   readonly slots: readonly SlotStatus[];
   /** applied + superseded + held + parked = received, in every partition. */
@@ -34,17 +47,17 @@ export type Status = {
 };
 
 type PartitionRow = { topic: string; partition: number; next_offset: string; lag_ms: number | null } & Record<
-  keyof Tally,
+  keyof Tally | 'skipped' | 'promoted',
   string
 >;
 
 const PARTITIONS = /* sql */ `
-select topic, partition, next_offset, received, applied, superseded, held, parked, conflicts,
+select topic, partition, next_offset, received, applied, superseded, held, parked, conflicts, skipped, promoted,
   (extract(epoch from applied_at - source_at) * 1000)::float8 as lag_ms
 from concord.watermark order by topic, partition`;
 
 const PARKED = /* sql */ `
-select reason, count(*)::int as count, min(parked_at)::text as oldest, (array_agg(error order by id))[1] as example
+select reason, count(*)::int as count, count(retry_at)::int as waiting, count(archived_at)::int as archived, min(parked_at)::text as oldest, (array_agg(error order by id))[1] as example
 from concord.parked group by reason order by 2 desc, 1`;
 
 const SLOTS = /* sql */ `
@@ -53,6 +66,8 @@ from pg_replication_slots where database = current_database() and slot_type = 'l
 
 const COUNTS = /* sql */ `
 select (select name from concord.region) as region, (select count(*)::int from concord.conflict) as conflicts,
+  (select count(*)::int from concord.conflict where state = 'open') as "openConflicts", (select count(*)::int from concord.limbo) as limbo,
+  (select coalesce(json_object_agg(table_name, rollout order by table_name), '{}') from concord.enrolled_table where rollout <> 'live') as rollouts,
   (select count(*)::int from concord.unsettled) as unsettled,
   (select coalesce(json_agg(table_name order by table_name), '[]') from concord.enrolled_table) as tables`;
 
@@ -63,7 +78,9 @@ export async function readStatus(sql: Sql): Promise<Status> {
   );
   if (there?.there !== true) throw new Error('this database is not enrolled: it has no schema concord');
   const [counts] =
-    await sql.unsafe<{ region: string; conflicts: number; unsettled: number; tables: string[] }[]>(COUNTS);
+    await sql.unsafe<
+      Pick<Status, 'region' | 'tables' | 'rollouts' | 'conflicts' | 'openConflicts' | 'limbo' | 'unsettled'>[]
+    >(COUNTS);
   if (counts === undefined) throw new Error('a count returned no row');
   const partitions = (await sql.unsafe<PartitionRow[]>(PARTITIONS)).map(partitionOf);
   return {
@@ -85,5 +102,7 @@ function partitionOf(row: PartitionRow): PartitionStatus {
     conflicts: Number(row.conflicts),
   };
   const { topic, partition, next_offset, lag_ms } = row;
-  return { topic, partition, nextOffset: Number(next_offset), lagMs: lag_ms, ...tally, balanced: balances(tally) };
+  const place = { topic, partition, nextOffset: Number(next_offset), lagMs: lag_ms };
+  const beside = { skipped: Number(row.skipped), promoted: Number(row.promoted) };
+  return { ...place, ...tally, ...beside, balanced: balances(tally) };
 }

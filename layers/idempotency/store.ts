@@ -56,15 +56,20 @@ export async function claim(db: Db, progress: readonly Progress[]): Promise<void
 const RECORD = /* sql */ `
 update concord.watermark w set next_offset = p.next_offset, source_at = p.source_at, applied_at = clock_timestamp(),
   received = w.received + p.received, applied = w.applied + p.applied, superseded = w.superseded + p.superseded,
-  held = w.held + p.held, parked = w.parked + p.parked, conflicts = w.conflicts + p.conflicts, attempts = 0, suspect_offset = null
+  held = w.held + p.held, parked = w.parked + p.parked, conflicts = w.conflicts + p.conflicts, skipped = w.skipped + p.skipped,
+  attempts = 0, suspect_offset = null
 from (select unnest($1::text[]) as topic, unnest($2::int4[]) as partition, unnest($3::int8[]) as next_offset,
   to_timestamp(unnest($4::float8[]) / 1000) as source_at, unnest($5::int8[]) as received, unnest($6::int8[]) as applied,
-  unnest($7::int8[]) as superseded, unnest($8::int8[]) as held, unnest($9::int8[]) as parked, unnest($10::int8[]) as conflicts) p
+  unnest($7::int8[]) as superseded, unnest($8::int8[]) as held, unnest($9::int8[]) as parked, unnest($10::int8[]) as conflicts,
+  unnest($11::int8[]) as skipped) p
 where w.topic = p.topic and w.partition = p.partition`;
 
+/** What a batch did in one topic-partition. `skipped`: records of tables that are not live here; they are not received. */
+export type Entry = { readonly progress: Progress; readonly tally: Tally; readonly skipped: number };
+
 /** Progress and accounting, in the transaction of the rows themselves (I9). */
-export async function record(db: Db, entries: readonly { progress: Progress; tally: Tally }[]): Promise<void> {
-  const column = (value: (entry: { progress: Progress; tally: Tally }) => number): string =>
+export async function record(db: Db, entries: readonly Entry[]): Promise<void> {
+  const column = (value: (entry: Entry) => number): string =>
     arrayLiteral(entries.map((entry) => String(value(entry))));
   await send(db, RECORD, [
     ...names(entries.map(({ progress }) => progress)),
@@ -76,5 +81,6 @@ export async function record(db: Db, entries: readonly { progress: Progress; tal
     column(({ tally }) => tally.held),
     column(({ tally }) => tally.parked),
     column(({ tally }) => tally.conflicts),
+    column(({ skipped }) => skipped),
   ]);
 }

@@ -1,3 +1,4 @@
+import { CLAIM_COLUMN, LATTICE_COLUMNS } from '@concord/events';
 import type { Db } from './postgres.ts';
 import { ident } from './sql.ts';
 
@@ -12,6 +13,8 @@ export type Column = {
   readonly identity: '' | 'always' | 'default';
   /** Text of the column's constant default: what a version that was written before the column existed means. */
   readonly constantDefault: string | null;
+  /** The expression of a stored generated column, over the table's columns; known where the table has unique keys. */
+  readonly generation?: string | null;
 };
 
 export type KeyColumn = {
@@ -20,6 +23,16 @@ export type KeyColumn = {
   readonly equals: string;
   /** Do equal values always print the same text? Not 1.5 and 1.50, not citext, not bpchar with and without blanks. */
   readonly canonical: boolean;
+};
+
+/** A unique index beside the primary key's, valid and in use. */
+export type UniqueKey = {
+  readonly name: string;
+  /** Of the key columns, not those it merely includes: quoted names, or expressions in parentheses, over the table's columns. */
+  readonly expressions: readonly string[];
+  /** What rows it covers; null for all. */
+  readonly predicate: string | null;
+  readonly nullsNotDistinct: boolean;
 };
 
 export type Table = {
@@ -32,6 +45,12 @@ export type Table = {
   readonly columns: readonly Column[];
   /** Empty when there is no primary key. */
   readonly key: readonly KeyColumn[];
+  /** Do its versions carry an incarnation, registers and counters? */
+  readonly lattice: boolean;
+  /** Do its versions carry a claim to the values of its unique keys? */
+  readonly claims: boolean;
+  /** By name. */
+  readonly uniques: readonly UniqueKey[];
 };
 
 const CANONICAL = new Set(
@@ -56,7 +75,7 @@ const CANONICAL = new Set(
   ].map((type) => `pg_catalog.${type}`),
 );
 
-type Row = Omit<Table, 'columns' | 'key'> & {
+type Row = Omit<Table, 'columns' | 'key' | 'lattice' | 'claims'> & {
   columns: (Omit<Column, 'constantDefault'> & { missing: string | null; defaultExpression: string | null })[];
   key: { name: string; equals: string; type: string; enumType: boolean; deterministic: boolean }[];
 };
@@ -64,13 +83,15 @@ type Row = Omit<Table, 'columns' | 'key'> & {
 /** `format('%I')` quotes type names that are keywords: `pg_catalog."time"`. */
 export const unquoted = (type: string): string => type.replaceAll('"', '');
 
-/** A default names no column, so `pg_get_expr` needs no relation: given one it would wait for its lock. */
+/** A default names no column, so `pg_get_expr` needs no relation: given one it would wait for its lock, as it does for unique indexes that have a predicate or an expression, and for generated columns beside unique ones. */
 const TABLES = /* sql */ `
 select n.nspname || '.' || c.relname as "name", n.nspname as "schema", c.relname as "table", c.oid::int8::float8 as "oid",
   c.relkind = 'p' as "partitioned",
   (select coalesce(json_agg(json_build_object(
       'name', a.attname, 'type', format('%I.%I', tn.nspname, t.typname), 'viaText', t.typcategory = 'A' or t.typarray = 0,
       'generated', a.attgenerated <> '', 'identity', case a.attidentity when 'a' then 'always' when 'd' then 'default' else '' end,
+      'generation', case when a.attgenerated = 's' and exists (select from pg_index i where i.indrelid = c.oid and i.indisunique and not i.indisprimary)
+        then pg_get_expr(d.adbin, d.adrelid) end,
       'missing', case when a.atthasmissing then (a.attmissingval::text::text[])[1] end,
       'defaultExpression', case when a.attgenerated = '' then pg_get_expr(d.adbin, 0) end) order by a.attnum), '[]')
     from pg_attribute a join pg_type t on t.oid = a.atttypid join pg_namespace tn on tn.oid = t.typnamespace
@@ -88,7 +109,15 @@ select n.nspname || '.' || c.relname as "name", n.nspname as "schema", c.relname
     join pg_amop am on am.amopfamily = oc.opcfamily and am.amopstrategy = 3
       and am.amoplefttype = oc.opcintype and am.amoprighttype = oc.opcintype
     join pg_operator op on op.oid = am.amopopr join pg_namespace opn on opn.oid = op.oprnamespace
-    where i.indrelid = c.oid and i.indisprimary) as "key"
+    where i.indrelid = c.oid and i.indisprimary) as "key",
+  (select coalesce(json_agg(json_build_object(
+      'name', x.relname, 'nullsNotDistinct', i.indnullsnotdistinct,
+      'expressions', (select json_agg(coalesce(quote_ident(a.attname), pg_get_indexdef(i.indexrelid, k.position::int, true)) order by k.position)
+        from unnest(i.indkey::int2[]) with ordinality k(attnum, position) left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum and k.attnum > 0
+        where k.position <= i.indnkeyatts),
+      'predicate', pg_get_expr(i.indpred, i.indrelid)) order by x.relname), '[]')
+    from pg_index i join pg_class x on x.oid = i.indexrelid
+    where i.indrelid = c.oid and i.indisunique and not i.indisprimary and i.indisvalid and i.indisready and i.indislive) as "uniques"
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p') and n.nspname || '.' || c.relname = any($1::text[])`;
 
@@ -109,7 +138,8 @@ async function tableOf(db: Db, row: Row): Promise<Table> {
     ...rest,
     canonical: deterministic && (enumType || CANONICAL.has(unquoted(type))),
   }));
-  return { ...row, columns, key };
+  const has = (name: string): boolean => columns.some((column) => column.name === name);
+  return { ...row, columns, key, lattice: has(LATTICE_COLUMNS[0]), claims: has(CLAIM_COLUMN) };
 }
 
 const TEXT = String.raw`E'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'`;

@@ -78,7 +78,8 @@ function readPasswordSource(url: URL, environment: Environment): PasswordSource 
 /** Lambda's environment holds 4 KB, so there the topology is a file beside the function's code. */
 const TOPOLOGY_FILE = 'topology.json';
 
-function readTopology(environment: Environment): Topology {
+/** For a function that reaches no database. Throws what does not parse. */
+export function readTopology(environment: Environment = process.env): Topology {
   const { name, text } = topologyText(environment);
   const parsed = parseTopology(parseJson(name, text));
   if (parsed.ok) return parsed.topology;

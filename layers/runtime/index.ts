@@ -10,4 +10,5 @@ export { connectionOf } from './reconnecting.ts';
 export * from './scram.ts';
 export * from './secret.ts';
 export * from './sql.ts';
+export * from './texts.ts';
 export * from './wake.ts';

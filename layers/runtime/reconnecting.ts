@@ -76,11 +76,13 @@ export function reconnecting(open: (onClose: () => void, onOpen: () => void) => 
       if (name === CONNECTION) return connection;
       const now = current();
       // Not every loss makes postgres.js end a transaction: a restart of the server now and then leaves it waiting for ever.
-      const begin = (run: Run) =>
-        Promise.race([now.sql.begin(onlyWhileOpen(now, run)), now.lost]).catch((error) => {
+      const begin = (run: Run) => {
+        if (typeof run !== 'function') throw new TypeError('begin takes no options here: set them in the transaction');
+        return Promise.race([now.sql.begin(onlyWhileOpen(now, run)), now.lost]).catch((error) => {
           noticeLoss(now, error);
           throw error;
         });
+      };
       if (name === 'unsafe') return (...values: Parameters<Sql['unsafe']>) => noticing(now, now.sql.unsafe(...values));
       return name === 'begin' ? begin : Reflect.get(now.sql, name);
     },

@@ -8,6 +8,7 @@ import { aRegionIsCutOff } from './acts/cut-off.ts';
 import { everyoneWrites } from './acts/everyone-writes.ts';
 import { anApplyIsKilled } from './acts/kill.ts';
 import { poisonArrives } from './acts/poison.ts';
+import { policiesDecide } from './acts/policies.ts';
 import { regionsComeUp } from './acts/regions-come-up.ts';
 import { showProgress } from './progress.ts';
 import type { Screen } from './screen/screen.ts';
@@ -98,8 +99,9 @@ async function tellAll(story: Story, startedAtMs: number): Promise<Verdict> {
   await aRegionIsCutOff(story);
   await anApplyIsKilled(story);
   await poisonArrives(story);
+  const wrong = await policiesDecide(story);
   await story.moment(1);
-  return allIsCompared(story, startedAtMs);
+  return allIsCompared(story, startedAtMs, wrong);
 }
 
 /** What earlier runs left behind when they were killed. */

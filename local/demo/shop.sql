@@ -18,7 +18,7 @@ create table products (
   price numeric(10, 2) not null check (price >= 0),
   category text,
   tags text[] not null default '{}',
-  inventory_count integer not null default 0,
+  inventory_count bigint not null default 0,
   is_active boolean not null default true,
   metadata jsonb not null default '{}',
   created_at timestamptz not null default now(),

@@ -28,6 +28,8 @@ export type Verdict = {
 };
 
 export type Findings = {
+  /** What a policy should have decided otherwise. */
+  readonly wrong: readonly string[];
   readonly carrier: CarrierName;
   readonly comparison: Comparison;
   readonly accounts: readonly Account[];
@@ -38,9 +40,9 @@ export type Findings = {
   readonly lagMsP99: number | undefined;
 };
 
-export function verdictOf({ carrier, comparison, accounts, delivered, ...speed }: Findings): Verdict {
+export function verdictOf({ carrier, comparison, accounts, delivered, wrong, ...speed }: Findings): Verdict {
   const total = accounts.map(({ tally }) => tally).reduce(addTallies, EMPTY_TALLY);
-  const explanation = [...comparison.differences, ...unaccounted(total, accounts, delivered)];
+  const explanation = [...wrong, ...comparison.differences, ...unaccounted(total, accounts, delivered)];
   return {
     verdict: explanation.length === 0 && comparison.equal ? 'equal' : 'diverged',
     carrier,

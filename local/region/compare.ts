@@ -1,6 +1,6 @@
 import { openConnection, withConnection } from './connection.ts';
 import type { Region } from './database.ts';
-import { contentOf, fingerprint, rowHashes, type TableFingerprint } from './fingerprint.ts';
+import { contentOf, fingerprint, KINDS, rowHashes, type TableFingerprint } from './fingerprint.ts';
 
 export type Comparison = {
   /** Are all regions equal in every table? */
@@ -38,7 +38,7 @@ async function explain(table: string, one: Region, other: Region): Promise<strin
   const connections = [one, other].map(({ url }) => openConnection(url()));
   const contents = await Promise.all(connections.map((sql) => contentOf(sql, table)));
   const lines = [`${table} differs between ${one.name} and ${other.name}`];
-  for (const kind of ['rows', 'tombstones'] as const) {
+  for (const kind of KINDS) {
     const [a, b] = await Promise.all(connections.map((sql, index) => rowHashes(sql, contents[index]?.[kind] ?? '')));
     lines.push(...onlyIn(a, b, `  ${kind} only in ${one.name}`), ...onlyIn(b, a, `  ${kind} only in ${other.name}`));
   }

@@ -5,6 +5,8 @@ export type TableFingerprint = {
   readonly table: string;
   readonly rows: number;
   readonly tombstones: number;
+  /** Rows that are not visible because an earlier one holds one of their unique values. */
+  readonly held: number;
   readonly hash: string;
 };
 
@@ -14,31 +16,56 @@ const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 const NOT_COMPARED = '_local';
 
 /**
- * Hashes the whole content of a table and of its tombstones: every column's text, stamps included, in an order that
+ * Hashes the whole content of a table, of its tombstones and of its held rows: every column's text, stamps included, in an order that
  * depends on nothing but that text. A tombstone under a newer live row is left out: whether it is kept depends on what
  * arrived together. Deliberately shares no code with what it checks, and runs as `postgres`.
  */
 export async function fingerprint(sql: Sql, table: string): Promise<TableFingerprint> {
-  const { rows, tombstones } = await contentOf(sql, table);
-  const [live, dead] = [await hashOf(sql, rows), await hashOf(sql, tombstones)];
-  return { table, rows: live.count, tombstones: dead.count, hash: `${live.hash} ${dead.hash}` };
+  const content = await contentOf(sql, table);
+  const [live, dead, held] = [
+    await hashOf(sql, content.rows),
+    await hashOf(sql, content.tombstones),
+    await hashOf(sql, content.held),
+  ];
+  const hash = `${live.hash} ${dead.hash} ${held.hash}`;
+  return { table, rows: live.count, tombstones: dead.count, held: held.count, hash };
 }
 
-/** Queries for what is compared of a table: its rows, and its tombstones. */
-export async function contentOf(sql: Sql, table: string): Promise<{ rows: string; tombstones: string }> {
+/** What is compared of a table. */
+export const KINDS = ['rows', 'tombstones', 'held'] as const;
+export type Content = Readonly<Record<(typeof KINDS)[number], string>>;
+
+/** Queries for what is compared of a table. */
+export async function contentOf(sql: Sql, table: string): Promise<Content> {
   const dot = table.indexOf('.');
   const [schema, name] = [table.slice(0, dot), table.slice(dot + 1)];
   const rows = `${quote(schema)}.${quote(name)}`;
   const tombstones = `${quote(`concord_${schema}`)}.${quote(name)}`;
   const key = await keyOf(sql, rows);
   const sameKey = key.map((column) => `t.${quote(column)} = b.${quote(column)}`).join(' and ');
-  const overruled = `select from ${rows} t where ${sameKey}
-    and (t._last_updated, t._source_region) > (b._last_updated, b._source_region)`;
+  const rowColumns = await columnsOf(sql, rows);
+  const rank = rowColumns.includes(INCARNATION) ? lifeOf : stampOf;
+  const overruled = `select from ${rows} t where ${sameKey} and ${rank('t')} > ${rank('b')}`;
+  const list = (columns: readonly string[], alias: string): string =>
+    columns.map((column) => `${alias}.${quote(column)}`).join(', ');
   return {
-    rows: `select ${await columnsOf(sql, rows, 't')} from ${rows} t`,
-    tombstones: `select ${await columnsOf(sql, tombstones, 'b')} from ${tombstones} b where not exists (${overruled})`,
+    rows: `select ${list(rowColumns, 't')} from ${rows} t`,
+    tombstones: `select ${list(await columnsOf(sql, tombstones), 'b')} from ${tombstones} b where not exists (${overruled})`,
+    held: `select l.key, l.event::jsonb as event from concord.limbo l where l.table_name = ${literal(table)}`,
   };
 }
+
+const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+const INCARNATION = '_incarnation';
+
+/** Register tables: the greater version decides. */
+const stampOf = (alias: string): string => `(${alias}._last_updated, ${alias}._source_region)`;
+
+/** Lattice tables: the later life does. A version of before the table became one is a life of its own. */
+const lifeOf = (alias: string): string =>
+  `(coalesce((${alias}._incarnation ->> 0)::int8, (extract(epoch from ${alias}._last_updated) * 1000000)::int8),
+    coalesce(${alias}._incarnation ->> 1, ${alias}._source_region) collate "C")`;
 
 /** Every row of a query by the hash of its text, to show which ones differ. */
 export async function rowHashes(sql: Sql, query: string): Promise<Map<string, string>> {
@@ -57,11 +84,11 @@ async function hashOf(sql: Sql, query: string): Promise<{ count: number; hash: s
 }
 
 /** Columns by name: their order may differ between databases that were migrated differently. */
-async function columnsOf(sql: Sql, relation: string, alias: string): Promise<string> {
+async function columnsOf(sql: Sql, relation: string): Promise<string[]> {
   const columns = await sql<{ name: string }[]>`
     select attname as name from pg_attribute where attrelid = ${relation}::text::regclass and attnum > 0
       and not attisdropped and attname <> ${NOT_COMPARED} order by attname collate "C"`;
-  return columns.map(({ name }) => `${alias}.${quote(name)}`).join(', ');
+  return columns.map(({ name }) => name);
 }
 
 /** Columns that the index only includes are none of its key. */

@@ -142,6 +142,8 @@ test('other choices are as clean: what is there already, what is copied, what is
   const { status, output, out } = synthesise({
     topology: file('choices.json', JSON.stringify({ ...topology, regions: topology.regions.slice(0, 4) })),
     deployment: deployment(`{
+      alerts: { email: 'dba@example.com', webhook: { url: 'https://hooks.example.com/concord',
+        secretArn: 'arn:aws:secretsmanager:us-east-1:111122223333:secret:hook-a1B2c3' } },
       defaults: { ...standard.defaults, kafka: { kind: 'msk', multiVpc: true }, apply: { failedBatches: true }, operations: { alarmEmail: 'dba@example.com' } },
       regions: {
         'us-west-2': {
@@ -206,6 +208,15 @@ describe('what does not fit is refused with its place, the reason and a hint', (
           deployment: deployment(`{ ...standard, regions: { 'eu-west-1': { apply: { memoryMb: 128 } } } }`),
         }),
       /apply of eu-west-1: memoryMb: 128 is not 256 to 10240\n {2}hint: the largest record/,
+    ],
+    [
+      'a webhook that rows would reach in the clear',
+      () =>
+        synthesise({
+          deployment: deployment(`{ ...standard, alerts: { webhook: { url: 'http://hooks.example.com',
+            secretArn: 'arn:aws:secretsmanager:us-east-1:111122223333:secret:hook-a1B2c3' } } }`),
+        }),
+      /alerts\.webhook\.url: 'http:\/\/hooks\.example\.com' is not https.*\n {2}hint: what is sent holds rows/,
     ],
     [
       'a plugin that is not there',

@@ -80,6 +80,7 @@ test('passwords of the roles: generated, encrypted, kept; nothing in the templat
     for (const [name, username] of [
       ['Apply', 'concord_apply'],
       ['Capture', 'concord_capture'],
+      ['Operator', 'concord_operator'],
     ] as const) {
       const { Properties, DeletionPolicy, UpdateReplacePolicy } = secretOf(template, name);
       // A failed first deployment takes them along, nothing else does.
@@ -106,7 +107,7 @@ test('rotation: every 30 days, not before enrolling, called by Secrets Manager f
   const rotate = resourceOf(template, 'AWS::Lambda::Function');
   const schedules = Object.values(resourcesOf(template, 'AWS::SecretsManager::RotationSchedule'));
   const permissions = Object.values(resourcesOf(template, 'AWS::Lambda::Permission'));
-  for (const [index, name] of (['Apply', 'Capture'] as const).entries()) {
+  for (const [index, name] of (['Apply', 'Capture', 'Operator'] as const).entries()) {
     const secret = { Ref: secretOf(template, name).id };
     assert.deepEqual(schedules[index]?.Properties, {
       RotateImmediatelyOnUpdate: false,
@@ -122,13 +123,13 @@ test('rotation: every 30 days, not before enrolling, called by Secrets Manager f
       SourceArn: secret,
     });
   }
-  assert.deepEqual([schedules.length, permissions.length], [2, 2]);
+  assert.deepEqual([schedules.length, permissions.length], [3, 3]);
   const often = databaseStack({ ...EXISTING, rotationDays: 7 }).template;
   for (const { Properties } of Object.values(resourcesOf(often, 'AWS::SecretsManager::RotationSchedule')))
     assert.deepEqual(Properties.RotationRules, { AutomaticallyAfterDays: 7 });
 });
 
-test('rotate may do with these two secrets what a rotation does, and nothing with any other', () => {
+test('rotate may do with these three secrets what a rotation does, and nothing with any other', () => {
   for (const { template } of [existing, aurora]) {
     const [secrets, key, ...others] = Object.values(resourcesOf(template, 'AWS::IAM::Policy')).flatMap(
       ({ Properties }) => Properties.PolicyDocument.Statement,
@@ -142,7 +143,7 @@ test('rotate may do with these two secrets what a rotation does, and nothing wit
         'secretsmanager:PutSecretValue',
         'secretsmanager:UpdateSecretVersionStage',
       ],
-      Resource: [{ Ref: secretOf(template, 'Apply').id }, { Ref: secretOf(template, 'Capture').id }],
+      Resource: (['Apply', 'Capture', 'Operator'] as const).map((name) => ({ Ref: secretOf(template, name).id })),
     });
     assert.deepEqual(key, {
       Effect: 'Allow',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { tableEntry } from '@concord/events';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { RegionStage } from '../../cdk/region-stage.ts';
@@ -16,7 +17,7 @@ test('the custom resource names slot, publication and roles, with their secrets'
   assert.equal(Properties.publication, 'concord');
   assert.deepEqual(
     Properties.roles.map(({ role }: { role: string }) => role),
-    ['concord_apply', 'concord_capture'],
+    ['concord_apply', 'concord_capture', 'concord_operator'],
   );
   assert.ok(Number(Properties.ServiceTimeout) <= 900);
 });
@@ -31,10 +32,7 @@ test('it is updated when the topology or the function changes, and otherwise not
   };
   const digest = digestOf(TOPOLOGY);
   assert.equal(digestOf(structuredClone(TOPOLOGY)), digest);
-  assert.notEqual(
-    digestOf({ ...TOPOLOGY, tables: [...TOPOLOGY.tables, { name: 'public.more', policy: 'lww' }] }),
-    digest,
-  );
+  assert.notEqual(digestOf({ ...TOPOLOGY, tables: [...TOPOLOGY.tables, tableEntry({ name: 'public.more' })] }), digest);
   assert.notEqual(digestOf({ ...TOPOLOGY, topics: { ...TOPOLOGY.topics, partitions: 16 } }), digest);
 });
 
@@ -65,11 +63,11 @@ test('the function signs in past the proxy, as the administrator, in the network
   assert.doesNotMatch(url, /:password/);
 });
 
-test('it reads the three secrets and does nothing else in AWS', () => {
+test('it reads the four secrets and does nothing else in AWS', () => {
   const statements = statementsOf(template, /^EnrollFunction/);
   const reads = statements.filter((statement) => actionsOf(statement).includes('secretsmanager:GetSecretValue'));
-  assert.equal(reads.length, 3);
-  assert.equal(new Set(reads.map(({ Resource }) => JSON.stringify(Resource))).size, 3);
+  assert.equal(reads.length, 4);
+  assert.equal(new Set(reads.map(({ Resource }) => JSON.stringify(Resource))).size, 4);
   const allowed = statements.filter(({ Effect }) => Effect === 'Allow').flatMap(actionsOf);
   assert.deepEqual(
     [...new Set(allowed.map((action) => action.split(':')[0]))].toSorted(),

@@ -21,8 +21,8 @@ const KEYLESS = /nothing was changed\. 1 to mend: public\.keyless: .*primary key
 /** The load in this file must be written often enough for conflicts, and be over in seconds. */
 const CHANGES = 600;
 const ROTATIONS = 3;
-/** Operations, Network, Kafka, Database, Enroll and Apply, in two regions. */
-const STACKS = 12;
+/** Operations, Network, Kafka, Database, Enroll, Apply and Review, in two regions; Operations and Alerts of the hub. */
+const STACKS = 16;
 
 const deployed = useDeployed();
 const acknowledged = acknowledgedWrites();
@@ -91,6 +91,7 @@ describe('the deployed system', { skip, timeout: 600_000 }, () => {
       for (const [role, name] of [
         ['concord_apply', 'DatabaseApply'],
         ['concord_capture', 'DatabaseCapture'],
+        ['concord_operator', 'DatabaseOperator'],
       ] as const) {
         const secret = await console(region).resource(
           `Concord-${region}-Database`,
@@ -131,6 +132,28 @@ describe('the deployed system', { skip, timeout: 600_000 }, () => {
       (sql) => sql`select count(*)::int from concord.conflict`,
     );
     assert.ok(logged?.count > 0, 'no conflict has come about');
+  });
+
+  test('tells each conflict once, whichever region logged it', async () => {
+    const { regions, database, console } = await deployed();
+    const alert = await console(US).resource('Concord-hub-Alerts', 'AWS::Lambda::Function', 'AlertsFunction');
+    assert.deepEqual(await console(US).scheduled(), [alert]);
+    const logged = new Set<string>();
+    for (const region of regions)
+      for (const { id } of await withConnection(database(region).url(), (sql) => sql`select id from concord.conflict`))
+        logged.add(id);
+    // The schedule may have begun with it, so a run finds what is left.
+    await until('all alerts', async () => {
+      const { waiting, unreadRegions } = (await console(US).invoke(alert, {})) as Readonly<Record<string, number>>;
+      return waiting === 0 && unreadRegions === 0;
+    });
+    const told = await withConnection(
+      database(US).url(),
+      (sql) => sql`select conflict_id as id, sent_to::text as to, attempts from concord.alert`,
+    );
+    assert.deepEqual(told.map(({ id }) => id).toSorted(), [...logged].toSorted());
+    assert.deepEqual([...new Set(told.map(({ to, attempts }) => `${to} ${attempts}`))], ['{topic} 1']);
+    say(`${told.length} conflicts`);
   });
 
   test('follows a mapping that is disabled and enabled', async () => {
@@ -313,6 +336,7 @@ const keptIn = (region: string): string[] => [
   `key Concord: database of ${region}`,
   `secret Concord: password of concord_apply in the database of ${region}`,
   `secret Concord: password of concord_capture in the database of ${region}`,
+  `secret Concord: password of concord_operator in the database of ${region}`,
 ];
 
 /** Stacks that a deployment has changed. */

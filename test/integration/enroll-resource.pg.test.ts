@@ -90,7 +90,7 @@ describe('the custom resource that enrolls', { timeout: 120_000 }, () => {
       const setting = await setUp(user);
       assert.deepEqual(await setting.request('Create'), {
         PhysicalResourceId: 'concord-us',
-        Data: { enrolled: 'public.t', unchanged: '', findings: '1' },
+        Data: { enrolled: 'public.t', unchanged: '', pending: '', findings: '1' },
       });
       for (const role of ROLES) assert.equal(await logsIn(setting, role, `${role} ${settings}`), true);
       assert.deepEqual(await slots(setting), [{ plugin: 'pgoutput' }]);
@@ -99,7 +99,7 @@ describe('the custom resource that enrolls', { timeout: 120_000 }, () => {
       const before = await verifiers();
       for (const type of ['Create', 'Update']) {
         const { Data } = await setting.request(type, { digest: 'd2' });
-        assert.deepEqual(Data, { enrolled: '', unchanged: 'public.t', findings: '1' });
+        assert.deepEqual(Data, { enrolled: '', unchanged: 'public.t', pending: '', findings: '1' });
       }
       assert.deepEqual(await changes(), NOTHING);
       assert.deepEqual(await verifiers(), before);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
+import { tableEntry } from '@concord/events';
 import { closeEnvironments, type Environment, environmentOf } from '../support/appliers.ts';
 import { useCluster } from '../support/cluster.ts';
 import { interrupted } from '../support/interruptions.ts';
@@ -149,7 +150,7 @@ for (const version of ['18', '15'] as const)
         const { enroll } = await import('../../functions/enroll/enroll.ts');
         const topology = {
           ...region.topology,
-          tables: [...region.topology.tables, { name: `public.${table}`, policy: 'lww' as const }],
+          tables: [...region.topology.tables, tableEntry({ name: `public.${table}` })],
         };
         await enroll(region.sql, { topology, region: region.name, greatestIds: {} });
       }
@@ -159,7 +160,7 @@ for (const version of ['18', '15'] as const)
       await write(source, 'create table late (id int primary key, label text)');
       await write(target, 'create table late (id int primary key, label text)');
       const { enroll } = await import('../../functions/enroll/enroll.ts');
-      const topology = { ...source.topology, tables: [{ name: 'public.late', policy: 'lww' as const }] };
+      const topology = { ...source.topology, tables: [tableEntry({ name: 'public.late' })] };
       await enroll(source.sql, { topology, region: 'us-1', greatestIds: {} });
       await write(source, `insert into late values (1, 'a'), (2, 'b'); delete from late where id = 2`);
       await ship('late');

@@ -25,6 +25,16 @@ const EVIL = `
     ['->', 'jsonb', 'text', 'jsonb'],
     ['?', 'jsonb', 'text', 'boolean'],
     ['~~', 'text', 'text', 'boolean'],
+    ['=', 'numeric', 'numeric', 'boolean'],
+    ['-', 'numeric', 'numeric', 'numeric'],
+    ['+', 'numeric', 'numeric', 'numeric'],
+    ['=', 'jsonb', 'jsonb', 'boolean'],
+    ['<>', 'jsonb', 'jsonb', 'boolean'],
+    ['-', 'jsonb', 'text[]', 'jsonb'],
+    ['?&', 'jsonb', 'text[]', 'boolean'],
+    ['->>', 'jsonb', 'integer', 'text'],
+    ['->>', 'json', 'text', 'text'],
+    ['<>', 'bigint', 'integer', 'boolean'],
   ]
     .map(
       ([operator, left, right, result], n) => `
@@ -40,6 +50,12 @@ const EVIL = `
     ['jsonb_build_object(text, bigint)', 'jsonb'],
     ['extract(text, timestamptz)', 'numeric'],
     ['int8(numeric)', 'bigint'],
+    ['abs(numeric)', 'numeric'],
+    ['format(text, bigint)', 'text'],
+    ['row_to_json(record)', 'json'],
+    ['array_append(text[], text)', 'text[]'],
+    ['cardinality(text[])', 'integer'],
+    ['jsonb_build_array(bigint, text)', 'jsonb'],
   ]
     .map(
       ([signature, result]) => `
@@ -48,7 +64,8 @@ const EVIL = `
     .join('')}
   create domain evil.int8 as pg_catalog.text; create domain evil.timestamptz as pg_catalog.text; create domain evil.jsonb as pg_catalog.text;
   create domain evil.bool as pg_catalog.text; create domain evil.interval as pg_catalog.text; create domain evil.text as pg_catalog.int4;
-  create table evil.region (source_region pg_catalog.text, floor pg_catalog.timestamptz); create table evil.t (id pg_catalog.int4);`;
+  create table evil.region (source_region pg_catalog.text, floor pg_catalog.timestamptz); create table evil.t (id pg_catalog.int4);
+  create table evil.limbo (table_name pg_catalog.text); create table evil.pg_attribute (attname pg_catalog.text);`;
 
 for (const version of ['15', '18'] as const)
   describe(`rights of the trigger functions, PostgreSQL ${version}`, { timeout: 120_000 }, () => {
@@ -66,8 +83,10 @@ for (const version of ['15', '18'] as const)
           create domain counted as int check (positive(value));
           create table ran (what text, as_user text); grant insert, select on ran to public;
           create table owned (id counted primary key, v text); alter table owned owner to landlord;
+          create table joined (id bigint primary key, n numeric not null default 0, v text unique, w text, made text generated always as (v || '!') stored);
+          alter table joined owner to landlord;
           create table private (id int primary key)`,
-        tables: ['public.t', 'public.owned'],
+        tables: ['public.t', 'public.owned', { name: 'public.joined', policy: 'merge', counters: ['n'] }],
       });
       app = us.session();
     });
@@ -138,6 +157,12 @@ for (const version of ['15', '18'] as const)
         `delete from public.t where ${is(plain)}`,
         `delete from public.t where ${is(ahead)}`,
         `with d as (delete from public.t where ${is(twice)} returning *) insert into public.t (id, v) select id, 'again' from d`,
+        `insert into public.joined values (${plain}, 1.5, 'a', 'b')`,
+        `update public.joined set w = 'c', n = 2 where ${is(plain)}`,
+        `update public.joined set id = ${plain + 1000}, v = 'd' where ${is(plain)}`,
+        `delete from public.joined where ${is(plain + 1000)}`,
+        `insert into public.joined values (${plain + 1000})`,
+        `with d as (delete from public.joined where ${is(plain + 1000)} returning *) insert into public.joined (id, v) select id, 'again' from d`,
       ];
       for (const isolation of ['read committed', 'repeatable read'] as const) {
         const session = us.session();

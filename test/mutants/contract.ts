@@ -32,8 +32,8 @@ export const CONTRACT_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a version from another region’s topic',
-    file: 'functions/apply/decode.ts',
-    find: 'topic !== topicOf(region)',
+    file: 'functions/apply/check-version.ts',
+    find: 'topic !== topicOf(regionName(region))',
     replace: "!topic.startsWith('cdc.')",
     tests: DECODE,
     why: 'whoever may write one topic speaks for every region',
@@ -41,14 +41,14 @@ export const CONTRACT_MUTANTS: readonly Mutant[] = [
   {
     name: 'an unknown column is not refused',
     file: 'functions/apply/decode.ts',
-    find: 'if (!known.has(name)) return',
-    replace: 'if (known.size === 0) return',
+    find: 'if (!known.has(name))',
+    replace: 'if (known.size === 0)',
     tests: DECODE,
     why: 'a row is applied without the column that a migration has not brought yet',
   },
   {
     name: 'a vector from the future of its own stamp',
-    file: 'functions/apply/decode.ts',
+    file: 'functions/apply/check-version.ts',
     find: 'if ((vector[entry] ?? 0) > stamp)',
     replace: 'if ((vector[entry] ?? 0) < 0)',
     tests: DECODE,

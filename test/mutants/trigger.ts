@@ -1,6 +1,7 @@
 import type { Mutant } from './mutant.ts';
 
-const FILE = 'functions/enroll/triggers.ts';
+const FILE = 'functions/enroll/triggers/register.ts';
+const INSTALL = 'functions/enroll/triggers/install.ts';
 const STAMPS = ['test/integration/triggers-stamps.pg.test.ts'];
 const KEYS = ['test/integration/schedules-keys.pg.test.ts'];
 const RACES = ['test/integration/schedules.pg.test.ts'];
@@ -13,7 +14,7 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
   {
     name: 'a stamp is the start of its transaction',
     file: FILE,
-    find: 'greatest(pg_catalog.clock_timestamp(), parent',
+    find: 'greatest(${clock(spec.bonusMs)}, parent',
     replace: 'greatest(pg_catalog.now(), parent',
     tests: STAMPS,
     only: `${IN_18}a stamp is the clock of the write`,
@@ -22,8 +23,8 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
   {
     name: 'a stamp is the clock, whatever it replaces',
     file: FILE,
-    find: 'greatest(pg_catalog.clock_timestamp(), parent operator(pg_catalog.+) ${MICROSECOND}, here.floor);',
-    replace: 'greatest(pg_catalog.clock_timestamp(), here.floor);',
+    find: 'greatest(${clock(spec.bonusMs)}, parent operator(pg_catalog.+) ${MICROSECOND}, here.floor);',
+    replace: 'greatest(${clock(spec.bonusMs)}, here.floor);',
     tests: STAMPS,
     only: `${IN_18}a write is stamped above a remote stamp`,
     why: 'a row from a fast clock cannot be changed',
@@ -31,8 +32,8 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
   {
     name: 'the stamp of a delete is the clock, whatever it replaces',
     file: FILE,
-    find: 'greatest(pg_catalog.clock_timestamp(), old._last_updated operator(pg_catalog.+) ${MICROSECOND}, here.floor) as stamp',
-    replace: 'greatest(pg_catalog.clock_timestamp(), here.floor) as stamp',
+    find: "greatest(${clock(spec.bonusMs)}, ${seenBy(spec, 'old')} operator(pg_catalog.+) ${MICROSECOND}, here.floor) as stamp",
+    replace: 'greatest(${clock(spec.bonusMs)}, here.floor) as stamp',
     tests: STAMPS,
     only: `${IN_18}a write is stamped above a remote stamp`,
     why: 'a row from a fast clock comes back after its delete',
@@ -40,8 +41,8 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
   {
     name: 'a stamp below the floor',
     file: FILE,
-    find: '${MICROSECOND}, here.floor);\n  new._source_region',
-    replace: '${MICROSECOND});\n  new._source_region',
+    find: '${MICROSECOND}, here.floor);\n  new._version',
+    replace: '${MICROSECOND});\n  new._version',
     tests: KEYS,
     only: `${IN_18}a write after a new incarnation with a raised floor`,
     why: 'a restored region stamps below its own lost versions',
@@ -49,7 +50,7 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
   {
     name: 'an update that changes nothing is stamped',
     file: FILE,
-    find: '    if not buried then return new; end if;\n',
+    find: '  if same_row and above then return new; end if;\n',
     replace: '',
     tests: STAMPS,
     only: `${IN_18}an update that .* keeps the version`,
@@ -67,10 +68,8 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
   {
     name: 'a vector that restarts when a key is inserted again',
     file: FILE,
-    find: `    if not same_key then
-      vector := tomb._version_vector;`,
-    replace: `    if not same_key then
-      vector := '{}';`,
+    find: 'if not same_key or not above then vector := tomb._version_vector; end if;',
+    replace: 'if same_key and not above then vector := tomb._version_vector; end if;',
     tests: KEYS,
     only: `${IN_18}a re-inserted key continues the vector`,
     why: 'invented conflicts with everything before the delete',
@@ -87,7 +86,7 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
   {
     name: 'the tombstone of a delete is not above the one that is there',
     file: FILE,
-    find: '_last_updated = greatest(excluded._last_updated, b._last_updated operator(pg_catalog.+) ${MICROSECOND}),',
+    find: '_last_updated = ${above},',
     replace: '_last_updated = excluded._last_updated,',
     tests: CAUGHT,
     only: `${IN_18}a delete of a row beneath a newer tombstone`,
@@ -95,20 +94,17 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a tombstone before the delete',
-    file: FILE,
+    file: INSTALL,
     find: '`after delete on ${on}',
     replace: '`before delete on ${on}',
-    and: {
-      find: 'return null;\nend `)}`;\n\nconst BLANK',
-      replace: 'return old;\nend `)}`;\n\nconst BLANK',
-    },
+    and: { find: 'buryRegister(spec),', replace: "buryRegister(spec).replace('return null;', 'return old;')," },
     tests: KEYS,
     only: `${IN_18}a user's (soft-delete trigger|trigger that protects)`,
     why: 'a user’s trigger cancels the delete, and the row dies everywhere else',
   },
   {
     name: 'a changed key leaves no tombstone',
-    file: FILE,
+    file: INSTALL,
     find: "    make(TRIGGERS.buryOldKey, `after update on ${on} for each row when (${keyChanged})`, functionName(table, 'bury')),\n",
     replace: '',
     tests: KEYS,
@@ -118,7 +114,7 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
   {
     name: 'no second look after an insert',
     file: FILE,
-    find: "and not ${newer('new', 'b')}) then",
+    find: "and not ${isAbove('b')}) then",
     replace: 'and false) then',
     tests: RACES,
     only: `${IN_18}an insert that waited for a delete`,

@@ -30,6 +30,9 @@ const users: Table = {
   table: 'users',
   oid: 1,
   partitioned: false,
+  lattice: false,
+  claims: false,
+  uniques: [],
   columns: ['id', 'email', 'tags', 'balance', 'avatar_url', ...STAMP_COLUMNS, '_local'].map(columnOf),
   key: [{ name: 'id', equals: 'operator(pg_catalog.=)', canonical: true }],
 };

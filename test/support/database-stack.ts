@@ -37,7 +37,10 @@ export function keyOf(template: Template): object {
   return { 'Fn::GetAtt': [id, 'Arn'] };
 }
 
-export function secretOf(template: Template, name: 'Apply' | 'Capture'): Resource & { readonly id: string } {
+export function secretOf(
+  template: Template,
+  name: 'Apply' | 'Capture' | 'Operator',
+): Resource & { readonly id: string } {
   const secrets = Object.entries(resourcesOf(template, 'AWS::SecretsManager::Secret'));
   const [found] = secrets.filter(([id]) => id.includes(name));
   assert.ok(found);

@@ -78,7 +78,7 @@ export function useDeployed(): () => Promise<Deployed> {
   const kafka = useKafka();
   const start = async (): Promise<Deployed> => {
     const regions: readonly string[] = REGIONS;
-    const topology = (tables: readonly string[]): Topology => localTopology(regions, tables, PARTITIONS);
+    const topology = (tables: readonly string[]): Topology => toldOf(localTopology(regions, tables, PARTITIONS));
     const [{ aws, app, bootstrap }, ofRun, databases] = await Promise.all([
       localStack().then(async (started) => {
         const app = deployedApp(started);
@@ -117,6 +117,12 @@ export function useDeployed(): () => Promise<Deployed> {
     return starting;
   };
 }
+
+/** Somebody is told of conflicts in any of its tables. */
+const toldOf = (topology: Topology): Topology => ({
+  ...topology,
+  tables: topology.tables.map((table) => ({ ...table, review: 'alert' })),
+});
 
 function named(databases: readonly DeployedDatabase[], region: string): DeployedDatabase {
   const found = databases.find(({ name }) => name === region);

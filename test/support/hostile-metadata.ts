@@ -122,7 +122,11 @@ const NO_VECTORS = [
 const CASES: readonly Case[] = [
   ...REQUIRED.flatMap((name): Case[] => [
     [`no ${name}`, 'contract', without(name)],
-    ...WRONG.map((value): Case => [`${name} ${JSON.stringify(value)}`, 'contract', set({ [name]: value })]),
+    ...WRONG.map((value): Case => {
+      // That of rows from before enrolment.
+      const isBottom = name === '_source_region' && value === '';
+      return [`${name} ${JSON.stringify(value)}`, isBottom ? 'foreign_region' : 'contract', set({ [name]: value })];
+    }),
   ]),
   ...['_version', '_tx_id'].flatMap((name): Case[] => [
     ...WRONG_DIGITS.map((value): Case => [`${name} ${JSON.stringify(value)}`, 'contract', set({ [name]: value })]),

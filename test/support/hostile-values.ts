@@ -173,7 +173,8 @@ export function hostileValues(): Hostile[] {
       one(`label ${JSON.stringify(value)}`, 'contract', { label: value }),
     ),
     one('a required column without a value', 'refused', { required: null }),
-    one('a value that another row holds', 'unique', { email: 'taken' }),
+    // Held, and not parked: nothing is wrong with it.
+    one('a value that another row holds', 'applied', { email: 'taken' }),
     one('a placeholder', 'unavailable_value', { label: '__concord_unavailable_b7c0d9e2a1f84f0c' }),
     one('NUL', 'nul', { label: 'a\u0000b' }),
     one('only NUL', 'nul', { label: '\u0000' }),

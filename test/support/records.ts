@@ -1,4 +1,4 @@
-import { changeKey, type KafkaEvent, type KafkaRecord, topicOf } from '@concord/events';
+import { CLAIM_COLUMN, changeKey, type KafkaEvent, type KafkaRecord, topicOf } from '@concord/events';
 import { ident, readTables, type Sql } from '@concord/runtime';
 import { printed } from './printed.ts';
 
@@ -24,7 +24,7 @@ export async function localVersions(sql: Sql, table: string, where = 'true'): Pr
   const columns = found.columns.filter((column) => !column.generated).map((column) => column.name);
   const keys = found.key.map((column) => column.name);
   const rows = await read(sql, found.schema, found.table, columns, where);
-  const stamps = columns.filter((name) => name.startsWith('_'));
+  const stamps = columns.filter((name) => name.startsWith('_') && name !== CLAIM_COLUMN);
   const tombstones = await read(sql, `concord_${found.schema}`, found.table, [...keys, 'image', ...stamps], where);
   return [...rows, ...tombstones].map((row) => ({
     key: changeKey(Object.fromEntries(keys.map((name) => [name, row[name] as string])), table),

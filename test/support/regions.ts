@@ -1,4 +1,4 @@
-import { parseTopology, type Topology } from '@concord/events';
+import { parseTopology, type TableEntry, type Topology } from '@concord/events';
 import type { Sql } from '@concord/runtime';
 import { Applier } from '../../functions/apply/applier.ts';
 import { type Apply, type ApplyOptions, createApply } from '../../functions/apply/apply.ts';
@@ -13,12 +13,17 @@ import { type Session, sessionOf } from './sessions.ts';
 /** The application's role: all rights on the tables of `public`, none on anything of Concord. */
 export const APPLICATION = 'app';
 
+export type TableOption = string | ({ readonly name: string } & Partial<TableEntry>);
+
 export type RegionOptions = {
   /** All regions of the topology, slots 0, 1, …; the first is the hub. */
   readonly names: readonly string[];
   /** Run before enrolling. */
   readonly schema: string;
-  readonly tables: readonly string[];
+  /** Names, or whole entries of the topology with their policies. */
+  readonly tables: readonly TableOption[];
+  /** ms per region, for tables with policy `priority`. */
+  readonly priority?: Readonly<Record<string, number>>;
   readonly limits?: Partial<Topology['limits']>;
 };
 
@@ -48,12 +53,13 @@ export interface Region {
 }
 
 /** Throws when the topology does not parse. */
-export function topologyOf({ names, tables, limits }: Omit<RegionOptions, 'schema'>): Topology {
+export function topologyOf({ names, tables, priority, limits }: Omit<RegionOptions, 'schema'>): Topology {
   const result = parseTopology({
     version: 1,
     hub: names[0],
     regions: names.map((name, slot) => ({ name, slot })),
-    tables: tables.map((name) => ({ name })),
+    tables: tables.map((table) => (typeof table === 'string' ? { name: table } : table)),
+    ...(priority && { priority }),
     ...(limits && { limits }),
   });
   if (!result.ok) throw new Error(JSON.stringify(result.problems));

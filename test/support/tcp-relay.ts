@@ -6,6 +6,8 @@ export type Relay = {
   readonly port: () => number;
   /** Connections that are open now carry nothing from here on; those that are opened later do. */
   readonly silence: () => void;
+  /** Ends the connections that are open now. */
+  readonly close: () => void;
 };
 
 /** A relay for the tests of this `describe`; `target` is asked when somebody connects. */
@@ -25,14 +27,18 @@ export function useRelay(target: () => { readonly host: string; readonly port: n
     far.pipe(near);
   });
   before(() => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve)));
-  after(() => {
+  const close = (): void => {
     for (const [near, far] of pairs) {
       near.destroy();
       far.destroy();
     }
+  };
+  after(() => {
+    close();
     server.close();
   });
   return {
+    close,
     port: () => (server.address() as AddressInfo).port,
     silence: () => {
       for (const [near, far] of pairs) {

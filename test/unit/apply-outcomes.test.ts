@@ -1,34 +1,71 @@
 import assert from 'node:assert/strict';
+import { glob, readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import type { Version } from '@concord/conflict';
 import type { Change } from '../../functions/apply/change.ts';
 import { chunksOf } from '../../functions/apply/chunks.ts';
 import { collapse, groupOf } from '../../functions/apply/collapse.ts';
-import { backoffMs, REASONS, type ReasonCode } from '../../functions/apply/reasons.ts';
+import { backoffMs, hintOf, REASONS, type ReasonCode } from '../../functions/apply/reasons.ts';
 import { meaningOf, sqlState } from '../../functions/apply/sqlstate.ts';
 import { KeyTextMismatch } from '../../functions/apply/write-clean.ts';
 
 const CODES = Object.keys(REASONS) as ReasonCode[];
 
+/** What a pattern captures in the files of the project that a glob names. */
+async function codesIn(files: string, pattern: RegExp): Promise<string[]> {
+  const root = new URL('../../', import.meta.url);
+  const paths = await Array.fromAsync(glob(files, { cwd: root }));
+  const texts = await Promise.all(paths.map((path) => readFile(new URL(path, root), 'utf8')));
+  return texts.flatMap((text) => [...text.matchAll(pattern)].flatMap(([, ...codes]) => codes.filter(Boolean)));
+}
+
 describe('reasons to park', () => {
   test('each has a hint', () => {
     for (const code of CODES) assert.ok(REASONS[code].hint.length > 10, code);
+    assert.equal(hintOf('unknown_tag'), REASONS.unknown_tag.hint);
+    assert.match(hintOf('toString'), /another release/);
   });
-  test('what time can mend is tried again, less and less often, at least every minute', () => {
+  test('there is one for every code that the code can produce, and none that nothing produces', async () => {
+    const produced = new Set([
+      ...(await codesIn('functions/apply/*.ts', /\breason: '(\w+)'/g)),
+      ...(await codesIn('layers/runtime/kafka.ts', /\breason: '(\w+)'/g)),
+      ...(await codesIn('functions/apply/decode.ts', /\brefuse\('(\w+)'|isOfConcord\(name\) \? '(\w+)' : '(\w+)'/g)),
+      ...(await codesIn('functions/apply/{decode,check-version}.ts', /return \['(\w+)', /g)),
+    ]);
+    assert.deepEqual([...produced].toSorted(), CODES.toSorted());
+  });
+  test('docs/parked.md prints them', async () => {
+    const docs = await readFile(new URL('../../docs/parked.md', import.meta.url), 'utf8');
+    const rows = CODES.map((code) => `| \`${code}\` | ${REASONS[code].action} | ${REASONS[code].hint} |`);
+    assert.equal(/\| --- .*\n((?:\|.*\n)+)/.exec(docs)?.[1]?.trimEnd(), rows.join('\n'));
+  });
+  test('what a moment can mend is tried again, less and less often, at least every minute', () => {
     assert.deepEqual(
       [0, 1, 2, 10].map((attempts) => backoffMs('unique', attempts)),
       [100, 200, 400, 60_000],
     );
+  });
+  test('what waits for a clock or for people is tried again at least every hour', () => {
+    assert.deepEqual(
+      [0, 1, 2, 7].map((attempts) => backoffMs('unknown_column', attempts)),
+      [30_000, 60_000, 120_000, 3_600_000],
+    );
     assert.equal(backoffMs('future', 0), 60_000);
-    for (const code of CODES.filter((code) => REASONS[code].retryAfterMs !== null)) {
+  });
+  test('waits never shrink, and have a limit', () => {
+    const limits = { now: 60_000, later: 3_600_000 } as const;
+    for (const code of CODES) {
+      const { action } = REASONS[code];
+      if (action === 'park') continue;
       const waits = Array.from({ length: 40 }, (_, attempts) => backoffMs(code, attempts) ?? Number.NaN);
       waits.forEach((wait, index) => {
-        assert.ok(wait > 0 && wait <= 60_000 && wait >= (waits[index - 1] ?? 0), `${code} ${index}`);
+        assert.ok(wait > 0 && wait <= limits[action] && wait >= (waits[index - 1] ?? 0), `${code} ${index}`);
       });
-      assert.equal(backoffMs(code, 1000), 60_000);
+      assert.equal(backoffMs(code, 1000), limits[action]);
     }
   });
   test('what only a person can mend is not tried again', () => {
+    for (const code of CODES.filter((code) => REASONS[code].action === 'park')) assert.equal(backoffMs(code, 0), null);
     for (const code of ['not_json', 'contract', 'bad_version', 'foreign_region', 'refused', 'killer'] as const)
       assert.equal(backoffMs(code, 0), null);
   });

@@ -24,6 +24,9 @@ const tableOf = (table: string, key: string[], others: string[]): Table => ({
   table,
   oid: 1,
   partitioned: false,
+  lattice: false,
+  claims: false,
+  uniques: [],
   columns: [...key, ...others].map(columnOf),
   key: key.map(keyOf),
 });

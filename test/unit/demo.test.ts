@@ -49,6 +49,7 @@ describe('the verdict', () => {
   const tally = { received: 5, applied: 3, superseded: 1, held: 0, parked: 1, conflicts: 2 };
   const good: Findings = {
     carrier: 'embedded',
+    wrong: [],
     comparison: { equal: true, tables: [], rows: 7, differences: [] },
     accounts: [
       { tally, parked: { not_json: 1 }, unsettled: 0 },

@@ -24,6 +24,9 @@ const tableNamed = (schema: string, table: string): Table => ({
   table,
   oid: 1,
   partitioned: false,
+  lattice: false,
+  claims: false,
+  uniques: [],
   columns: [],
   key: [],
 });

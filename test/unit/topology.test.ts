@@ -15,6 +15,8 @@ const good = {
   tables: [{ name: 'public.users' }, { name: 'public.orders', policy: 'lww' }],
 };
 
+const NO_POLICY = { policy: 'lww', groups: [], counters: [], delete: 'lww', review: 'log', rollout: 'live' };
+
 describe('a topology', () => {
   test('the reference topology is one', () => {
     const result = parseTopology(JSON.parse(readFileSync(FILE, 'utf8')));
@@ -27,10 +29,11 @@ describe('a topology', () => {
     assert.deepEqual(result.topology, {
       hub: good.hub,
       regions: good.regions,
-      tables: [
-        { name: 'public.users', policy: 'lww' },
-        { name: 'public.orders', policy: 'lww' },
-      ],
+      priority: {},
+      tables: ['public.users', 'public.orders'].map((name) => ({
+        ...NO_POLICY,
+        name,
+      })),
       topics: { partitions: 8, retentionHours: 168 },
       limits: {
         driftLimitMs: 900_000,
@@ -38,6 +41,8 @@ describe('a topology', () => {
         lockTimeoutMs: 2000,
         maxRecordBytes: 5_242_880,
         maxAttempts: 3,
+        parkedAttempts: 200,
+        conflictDays: 90,
       },
     });
   });
@@ -53,7 +58,7 @@ const [first, second] = good.regions;
 describe('a problem of a topology has its path, a reason and a hint', () => {
   const cases: [name: string, file: unknown, path: string, says: RegExp][] = [
     ['no object', 'text', '/', /./],
-    ['another version', { ...good, version: 2 }, '/version', /./],
+    ['another version', { ...good, version: 2 }, '/version', /reads version 1/],
     ['a name that means nothing', { ...good, region: 'x' }, '/region', /does not belong here/],
     ['two hubs', { ...good, hub: ['us-east-1', 'eu-west-1'] }, '/hub', /must be string.*there is one hub/],
     ['a second hub', { ...good, regions: [first, { ...second, hub: true }] }, '/regions/1/hub', /there is one hub/],
@@ -69,7 +74,12 @@ describe('a problem of a topology has its path, a reason and a hint', () => {
     ['a slot that is no integer', { ...good, regions: [{ ...first, slot: 0.5 }] }, '/regions/0/slot', /./],
     ['a table without schema', { ...good, tables: [{ name: 'users' }] }, '/tables/0/name', /./],
     ['a table with two dots', { ...good, tables: [{ name: 'a.b.c' }] }, '/tables/0/name', /./],
-    ['an unknown policy', { ...good, tables: [{ name: 'a.b', policy: 'last' }] }, '/tables/0/policy', /./],
+    [
+      'an unknown policy',
+      { ...good, tables: [{ name: 'a.b', policy: 'last' }] },
+      '/tables/0/policy',
+      /one of lww, priority, merge/,
+    ],
     ['a limit too low', { ...good, limits: { driftLimitMs: 1 } }, '/limits/driftLimitMs', /./],
     ['too many regions', { ...good, limits: { maxRegions: 1025 } }, '/limits/maxRegions', /./],
     ['a hub that is no region', { ...good, hub: 'ap-1' }, '/hub', /'ap-1'.*one of us-east-1, eu-west-1/],

@@ -19,7 +19,7 @@ import {
 import { connectorSettings } from '../../connector/settings.ts';
 import { topologyOf } from '../support/regions.ts';
 
-const HASH = '9727db2352119cd8d8070755be9c3486367c031f3e23e0e1fd4a36c2ac68aebf';
+const HASH = '26bd3e65e3e7a0cc439597beaf4b5f2e133e4656d1a2ae7d2a59d6cbe77ff586';
 
 const WHAT_TO_DO = `
 What crosses between regions has changed. Regions are deployed one after the other, so for a while the old apply reads what the

@@ -6,6 +6,7 @@ import { type Verdict, verdictOf } from '../verdict.ts';
 export async function allIsCompared(
   { regions, carrier, writers, screen }: Story,
   startedAtMs: number,
+  wrong: readonly string[],
 ): Promise<Verdict> {
   screen.act('The clients stop, the logs drain, and all regions are compared');
   await writers.stop();
@@ -18,7 +19,7 @@ export async function allIsCompared(
     'hashes of every column of every row and tombstone, stamps included, by queries that share no code with Concord',
   );
   return verdictOf({
-    ...{ carrier, comparison, accounts, delivered: await delivered(regions) },
+    ...{ carrier, comparison, accounts, wrong, delivered: await delivered(regions) },
     appliedPerSecond: Math.round(applied / seconds),
     lagMsP50: tenths(regions.lag.percentile(0.5)),
     lagMsP99: tenths(regions.lag.percentile(0.99)),

@@ -3,11 +3,11 @@ import type { StartCarrier } from '../../carrier/carrier.ts';
 import { regionNames } from '../../region/names.ts';
 import { makeTemplate } from '../../region/template.ts';
 import { type Regions, startRegions } from '../../region.ts';
+import { priorityOf, TABLES } from '../policies.ts';
 import type { Screen } from '../screen/screen.ts';
 import { FRAGILE } from '../story.ts';
 
 const SCHEMA = new URL('../shop.sql', import.meta.url);
-export const TABLES = ['public.users', 'public.products', 'public.orders'];
 
 /**
  * How long each link gathers a batch, ms, per link that there is: so many transactions a second, and no more, whatever the
@@ -31,6 +31,7 @@ export async function regionsComeUp(count: number, screen: Screen, carrier?: Sta
     regions: names,
     template,
     tables: TABLES,
+    priority: priorityOf(names),
     ...(carrier && { carrier }),
     batchWindowMs: WINDOW_MS_PER_LINK * count * (count - 1),
     place: (into, from) => (isFragile(into, from) ? 'child' : 'process'),

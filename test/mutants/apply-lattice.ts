@@ -1,0 +1,130 @@
+import type { Mutant } from './mutant.ts';
+
+const DECODE = ['test/unit/decode-lattice.test.ts'];
+const MERGE = ['test/property/merge-changes.prop.test.ts'];
+const TABLES = ['test/integration/lattice.pg.test.ts'];
+const RACES = ['test/integration/lattice-races.pg.test.ts'];
+const IN_18 = 'PostgreSQL 18.*';
+
+/** Bugs in how apply joins versions of lattice tables. */
+export const APPLY_LATTICE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'a lattice takes the clean path of register tables',
+    file: 'functions/apply/write-table.ts',
+    find: "kind === 'tombstone' || this.plan.table.lattice",
+    replace: "kind === 'tombstone'",
+    tests: TABLES,
+    only: `${IN_18}a version whose last edit`,
+    why: 'an edit erases the increments that its writer had not seen',
+  },
+  {
+    name: 'a batch keeps the greatest version of a lattice row',
+    file: 'functions/apply/collapse.ts',
+    find: 'if (versions.some(({ lattice }) => lattice !== undefined))',
+    replace: 'if (versions.length === 0)',
+    tests: MERGE,
+    why: 'what one version has and the other has not is lost where both come in one batch',
+  },
+  {
+    name: 'a joined row takes counters from one side',
+    file: 'functions/apply/merge-changes.ts',
+    find: "if (version.kind === 'row' && names.has(name))",
+    replace: "if (version.kind === 'tombstone' && names.has(name))",
+    tests: TABLES,
+    only: `${IN_18}counters add up`,
+    why: 'increments are in the metadata and not in the column',
+  },
+  {
+    name: 'a joined version without the joined vector',
+    file: 'functions/apply/merge-changes.ts',
+    find: '_version_vector: JSON.stringify(vector),',
+    replace: '',
+    tests: MERGE,
+    why: 'a replay of what is joined already is joined again, and regions differ for ever',
+  },
+  {
+    name: 'a column that one side lacks is taken from the other',
+    file: 'functions/apply/merge-changes.ts',
+    find: 'if (Object.hasOwn(event, name)) entries.push([name, event[name]]);',
+    replace: 'entries.push([name, event[name] ?? sides.stored.event[name] ?? sides.incoming.event[name]]);',
+    tests: MERGE,
+    why: 'after a migration a column holds what an overruled version said',
+  },
+  {
+    name: 'a delete does not bring the increments it had not seen to the log',
+    file: 'functions/apply/write-lattice.ts',
+    find: 'joined.flatMap((each) => each.conflicts.map((loss) => asLogged(loss, plan.table)))',
+    replace: 'joined.flatMap(() => [])',
+    tests: TABLES,
+    only: `${IN_18}a delete wins`,
+    why: 'a sale that met a delete is gone without a trace',
+  },
+  {
+    name: 'a row that died stays beside its tombstone',
+    file: 'functions/apply/write-states.ts',
+    find: 'await deleteRows(db, plan, rows);',
+    replace: 'void rows;',
+    tests: TABLES,
+    only: `${IN_18}delete: wins`,
+    why: 'deleted here, alive there',
+  },
+  {
+    name: 'tombstones of lattice rows are not noted as unsettled',
+    file: 'functions/apply/write-states.ts',
+    find: 'burial.row === undefined && endsAnotherLife(burial)',
+    replace: 'burial.row !== undefined && endsAnotherLife(burial)',
+    tests: RACES,
+    only: `${IN_18}a local insert that had not seen`,
+    why: 'an insert in flight resurrects the row in one region',
+  },
+  {
+    name: 'the floor stays where it is when a local life is overruled',
+    file: 'functions/apply/write-lattice.ts',
+    find: 'where l.floor > r.floor',
+    replace: 'where l.floor < r.floor',
+    tests: TABLES,
+    only: `${IN_18}a local write after a life`,
+    why: 'after a clock stepped back a region writes a stamp that others have seen of it already',
+  },
+  {
+    name: 'a refused row takes all that it was joined with along',
+    file: 'functions/apply/collapse.ts',
+    find: 'if (joined !== undefined) return',
+    replace: 'if (joined === null) return',
+    tests: RACES,
+    only: `${IN_18}of a batch’s versions`,
+    why: 'one version that a region refuses parks its good neighbours, or drops them',
+  },
+  {
+    name: 'a tag of another shape counts as none',
+    file: 'functions/apply/tags.ts',
+    find: 'if (incarnation === undefined) return unknown(event, INCARNATION);',
+    replace: 'if (incarnation === undefined) return undefined;',
+    tests: DECODE,
+    why: 'a version of a later release is joined by rules that it was not made for',
+  },
+  {
+    name: 'a lattice version on the topic of a region that had no part in it',
+    file: 'functions/apply/check-version.ts',
+    find: '=== topic))',
+    replace: '!== undefined))',
+    tests: DECODE,
+    why: 'whoever may write one topic speaks for every region',
+  },
+  {
+    name: 'a register that the vector does not hold',
+    file: 'functions/apply/check-version.ts',
+    find: 'seen(vector, dot.region) < dot.stamp',
+    replace: 'seen(vector, dot.region) < 0',
+    tests: DECODE,
+    why: 'a forged register wins everywhere, and equal vectors are not equal versions any more',
+  },
+  {
+    name: 'only the last edit of a lattice version is held against the drift limit',
+    file: 'functions/apply/check-version.ts',
+    find: 'latest = Math.max(latest, vector[entry] ?? 0)',
+    replace: 'latest = Math.max(latest, 0)',
+    tests: DECODE,
+    why: 'one broken clock that only counts drags every region’s stamps along',
+  },
+];
