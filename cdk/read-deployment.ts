@@ -58,14 +58,14 @@ export function* deploymentProblems(deployment: Deployment, topology: Topology):
       yield {
         path: `deployment.regions['${name}']`,
         reason: 'is not a region of the topology',
-        hint: `one of ${names.join(', ')}, or add it to concord.json`,
+        hint: `one of ${names.join(', ')}, or add it to the topology`,
       };
   yield* alertProblems(deployment.alerts ?? {}, topology.hub);
   const known = RegionInfo.regions.map(({ name }) => name);
   for (const [index, name] of names.entries()) {
     if (!known.includes(name))
       yield {
-        path: `concord.json /regions/${index}/name`,
+        path: `topology /regions/${index}/name`,
         reason: `'${name}' is not a region of AWS`,
         hint: 'regions that are deployed bear the names of AWS: https://docs.aws.amazon.com/general/latest/gr/rande.html',
       };
