@@ -2,9 +2,9 @@
  * Of one counter column, per region (with incarnation): the stamp of its last addition, and the sum of all of them, as decimal
  * text. A stamp, not a count: it is the identity of what is lost with it, whatever else the region has written since.
  */
-export type Counter = Readonly<Record<string, readonly [sequence: number, sum: string]>>;
+export type Counter = Readonly<Record<string, readonly [stamp: number, sum: string]>>;
 
-/** By column. A state-based PN counter (Shapiro et al. 2011): joined by the greater sequence of each region. */
+/** By column. A state-based PN counter (Shapiro et al. 2011): joined by the later stamp of each region. */
 export type Counters = Readonly<Record<string, Counter>>;
 
 const entriesOf = <T>(record: Readonly<Record<string, T>>): [string, T][] => Object.entries(record);
@@ -18,7 +18,7 @@ const joinCounter = (a: Counter, b: Counter): Counter => {
   return joined;
 };
 
-/** The pointwise join: of each column and region the entry with the greater sequence. A column may be called `__proto__`. */
+/** The pointwise join: of each column and region the entry with the later stamp. A column may be called `__proto__`. */
 export function joinCounters(a: Counters, b: Counters): Counters {
   const joined = new Map(entriesOf(a));
   for (const [column, counter] of entriesOf(b)) joined.set(column, joinCounter(joined.get(column) ?? {}, counter));

@@ -23,7 +23,7 @@ export type Loser = {
   readonly kind: ConflictKind;
   /** The write that lost. With the part it is the identity of the conflict, the same in every region. */
   readonly dot: Ranked;
-  /** Empty: the whole version. Else the register's name, or `column+sequence` of increments, whose dot has that very stamp. */
+  /** Empty: the whole version. Else the register's name, or `column+stamp` of increments, with the stamp of their dot. */
   readonly part: string;
   /**
    * Of increments: all that the region had added up to there and the winner had not seen. Absent where that is not known: the
@@ -49,7 +49,7 @@ export type Merged = {
  *
  * - the greater incarnation wins wholly;
  * - in one life death is absorbing;
- * - else pointwise: each register by its own stamp, each region's counter by its sequence.
+ * - else pointwise: each register by its own stamp, each region's counter by its stamp.
  *
  * Vectors are joined within a life only. Commutative, associative and idempotent in `version`.
  */

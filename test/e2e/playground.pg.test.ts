@@ -114,7 +114,7 @@ describe('a schema of a user', () => {
     assert.deepEqual(
       told.tables?.refused.map(({ table, reasons }) => [table, reasons.map(({ reason }) => reason.slice(0, 20))]),
       [
-        ['public.booking', ['it has EXCLUDE const']],
+        ['public.booking', ['it has EXCLUDE or WI']],
         ['public.log', ['the table has no pri']],
       ],
     );

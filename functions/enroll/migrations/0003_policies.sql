@@ -91,7 +91,7 @@ create table concord.conflict (
   primary key (id, loser_stamp)
 ) partition by range (loser_stamp);
 comment on table concord.conflict is 'Versions that lost to a concurrent one. The id is the digest of table, key and the loser, so it is the same in every region.';
-comment on column concord.conflict.part is 'Empty: the whole version. Else the columns of a register, or column+sequence of lost increments, whose sum is the amount.';
+comment on column concord.conflict.part is 'Empty: the whole version. Else the columns of a register, or column+stamp of lost increments: the amount is all that the region had added up to there and the winner had not seen.';
 
 create table concord.conflict_other partition of concord.conflict default;
 insert into concord.conflict (id, table_name, key, kind, rule, loser_kind, loser_stamp, loser_region, loser_vector, loser_image,

@@ -28,7 +28,7 @@ create function concord.join_counters(a jsonb, b jsonb) returns jsonb
         order by u.key, r.key, (r.value ->> 0)::int8 desc) e
       group by e.name) c;
   end;
-comment on function concord.join_counters is 'Of each column and region the entry with the greater sequence.';
+comment on function concord.join_counters is 'Of each column and region the entry with the later stamp.';
 
 create function concord.begin_counters(totals jsonb, stamp timestamptz, region text) returns jsonb
   language sql stable parallel safe
