@@ -145,6 +145,31 @@ for (const version of ['18', '15'] as const)
       assert.deepEqual([await shown(), await held()], [['1 a', '2 z'], []]);
     });
 
+    test('a local insert of a primary key that is put into limbo meanwhile: both versions are joined, and the loser is logged', async () => {
+      await write('eu-1', `insert into users values (1, 'a', 'first')`);
+      await write('us-1', `insert into users values (2, 'a', 'second')`);
+      const [early, late] = [
+        await localVersions(at('eu-1').sql, 'public.users'),
+        await localVersions(at('us-1').sql, 'public.users'),
+      ];
+      const application = at('ap-1').session();
+      await application.begin();
+      await application.run(`insert into users values (2, 'z', 'of ap-1')`);
+      await at('ap-1').receiveOnly('eu-1', ...early);
+      await at('ap-1').receiveOnly('us-1', ...late);
+      assert.deepEqual(await limboOf(at('ap-1')), ['2 a']);
+      await application.commit();
+      await at('ap-1').afterBatch();
+      await settle();
+      assert.deepEqual([await shown(), await held()], [['1 a', '2 z'], []]);
+      const lines = await at('ap-1').sql`
+        select loser_image ->> 'name' as loser, winner_image ->> 'name' as winner from concord.conflict where kind = 'insert_exists'`;
+      assert.deepEqual(
+        lines.map((line) => ({ ...line })),
+        [{ loser: 'second', winner: 'of ap-1' }],
+      );
+    });
+
     test('an earlier claim that arrives later takes the place of the visible row, which is not deleted', async () => {
       await write('eu-1', `insert into users values (1, 'a', 'early')`);
       await write('us-1', `insert into users values (2, 'a', 'late')`);
