@@ -3,7 +3,7 @@ import type { Db } from '@concord/runtime';
 import { readBeneath } from './beneath.ts';
 import type { Change } from './change.ts';
 import { type RowClaim, readClaims, readRivals } from './claims.ts';
-import { byKey, type Group } from './collapse.ts';
+import { byKey, type Group, groupOf } from './collapse.ts';
 import { incomingImage, type LoggedConflict, logConflicts } from './conflict-log.ts';
 import { countPromoted, type Held, putIntoLimbo, readLimbo, takeFromLimbo } from './limbo.ts';
 import { asLogged, mergeChanges } from './merge-changes.ts';
@@ -37,8 +37,11 @@ type Seat = JoinedState & {
  * else's placing: whatever is moved must still be what was read, and what others decided meanwhile the next sweep puts right. Throws
  * `Overtaken`, or PostgreSQL's error.
  */
-export async function placeTable(db: Db, plan: Plan, groups: readonly Group[]): Promise<Placed> {
-  const seats = await readSeats(db, plan, groups);
+export async function placeTable(db: Db, plan: Plan, arriving: readonly Group[]): Promise<Placed> {
+  const limbo = await readLimbo(db, plan);
+  const identityOf = await identify(db, plan, [...arriving.map(({ winner }) => winner), ...limbo]);
+  const groups = regrouped(arriving, identityOf);
+  const seats = await readSeats(db, plan, groups, limbo, identityOf);
   const joins = [...groups.flatMap(({ conflicts }) => conflicts), ...seats.flatMap(({ conflicts }) => conflicts)];
   const dead = seats.filter(({ state }) => state.kind === 'tombstone');
   const burials = dead.map(({ stored, state }) => ({ ...stored, change: state }));
@@ -66,11 +69,30 @@ async function identify(db: Db, plan: Plan, changes: readonly Change[]): Promise
   return (change) => same?.get(change) ?? change.key;
 }
 
+/** One group per row, also where the groups were told apart by the texts of their keys. */
+function regrouped(groups: readonly Group[], identityOf: (change: Change) => Identity): Group[] {
+  const rows = Map.groupBy(groups, ({ winner }) => identityOf(winner)).values();
+  return [...rows].map(([first, ...others]): Group => {
+    const one = first as Group;
+    if (others.length === 0) return one;
+    const joined = groupOf([one.winner, ...others.map(({ winner }) => winner)]);
+    return {
+      ...joined,
+      others: [...joined.others, ...[one, ...others].flatMap((group) => group.others)],
+      conflicts: [...joined.conflicts, ...[one, ...others].flatMap((group) => group.conflicts)],
+    };
+  });
+}
+
 /** Every row that arrives or is held, joined with all that is known of it. */
-async function readSeats(db: Db, plan: Plan, groups: readonly Group[]): Promise<Seat[]> {
-  const limbo = await readLimbo(db, plan);
+async function readSeats(
+  db: Db,
+  plan: Plan,
+  groups: readonly Group[],
+  limbo: readonly Change[],
+  identityOf: (change: Change) => Identity,
+): Promise<Seat[]> {
   const arrivals = groups.map(({ winner }) => winner);
-  const identityOf = await identify(db, plan, [...arrivals, ...limbo]);
   const heldBy = new Map(limbo.map((held) => [identityOf(held), held]));
   const arriving = new Set(arrivals.map(identityOf));
   const waiting = limbo.filter((held) => !arriving.has(identityOf(held)));
@@ -95,18 +117,15 @@ type Seated = { readonly held: ReadonlySet<Change>; readonly lines: readonly Log
 async function seatRows(db: Db, plan: Plan, seats: readonly Seat[]): Promise<Seated> {
   const rows = seats.filter(({ state }) => state.kind === 'row');
   const states = rows.map(({ state }) => state);
-  const rivals = await readRivalRows(db, plan, states);
+  const rivals = new Set(await readRivalRows(db, plan, states));
   const claims = await readClaims(db, plan, [...states, ...rivals]);
   const shown = visible(claims);
   const isShown = new Set([...shown].map(({ change }) => change));
   const heldClaims = claims.filter((claim) => !shown.has(claim));
-  const displaced = heldClaims.filter(({ change }) => rivals.includes(change));
+  const displaced = heldClaims.filter(({ change }) => rivals.has(change)).map(({ change }) => change);
   const moving = rows.filter((seat) => mustMove(seat, isShown));
 
-  await deleteRows(db, plan, [
-    ...displaced.map(({ change }) => change),
-    ...moving.flatMap(({ stored }) => stored.row ?? []),
-  ]);
+  await deleteRows(db, plan, [...displaced, ...moving.flatMap(({ stored }) => stored.row ?? [])]);
   await takeFromLimbo(
     db,
     plan,
@@ -118,10 +137,12 @@ async function seatRows(db: Db, plan: Plan, seats: readonly Seat[]): Promise<Sea
     rows.filter(({ state }) => isShown.has(state)),
     new Set(moving),
   );
-  const changed = new Set(rows.filter((seat) => !staysHeld(seat, isShown)).map(({ state }) => state));
+  const changed = rows.filter((seat) => !staysHeld(seat, isShown)).map(({ state }) => state);
+  const news = new Set([...changed, ...displaced]);
+  const holders = holdersOf(shown);
   const held = heldClaims
-    .filter((claim) => changed.has(claim.change) || displaced.includes(claim))
-    .map((claim) => ({ change: claim.change, holder: holderOf(claim, shown) }));
+    .filter(({ change }) => news.has(change))
+    .map(({ change, holds }) => ({ change, holder: holds.map((value) => holders.get(value)).find(Boolean) }));
   await putIntoLimbo(db, plan, held);
   await countPromoted(
     db,
@@ -174,10 +195,9 @@ async function readRivalRows(db: Db, plan: Plan, states: readonly Change[]): Pro
   return others.flatMap((change) => found.get(change)?.row ?? []);
 }
 
-/** The first visible row, by its claim, that holds a value of this one. */
-function holderOf({ holds }: RowClaim, shown: ReadonlySet<RowClaim>): Change | undefined {
-  return [...shown].find((claim) => claim.holds.some((value) => holds.includes(value)))?.change;
-}
+/** Who has a value. */
+const holdersOf = (shown: ReadonlySet<RowClaim>): ReadonlyMap<string, Change> =>
+  new Map([...shown].flatMap(({ change, holds }) => holds.map((value) => [value, change] as const)));
 
 function lineOf(plan: Plan, { change, holder = change }: Held): LoggedConflict {
   return {

@@ -13,8 +13,9 @@ create table seats (id int primary key, hall text, seat int, ticket text, gone b
   unique (hall, seat), unique nulls not distinct (ticket));
 create unique index seats_note on seats (lower(note)) where not gone;
 create table files (id int primary key, meta jsonb, name text, folded text generated always as (lower(name)) stored unique);
-create unique index files_owner on files ((meta ->> 'owner'));`;
-const TABLES = ['public.users', 'public.seats', 'public.files'];
+create unique index files_owner on files ((meta ->> 'owner'));
+create table rates (rate numeric primary key, code text unique, note text);`;
+const TABLES = ['public.users', 'public.seats', 'public.files', 'public.rates'];
 
 closeEnvironments();
 
@@ -27,7 +28,7 @@ for (const version of ['18', '15'] as const)
     });
     beforeEach(async () => {
       for (const { sql } of regions)
-        await sql.unsafe(`set session_replication_role = replica; delete from users; delete from seats; delete from files; delete from concord_public.users; delete from concord_public.files;
+        await sql.unsafe(`set session_replication_role = replica; delete from users; delete from seats; delete from files; delete from concord_public.users; delete from concord_public.files; delete from rates; delete from concord_public.rates;
           delete from concord_public.seats; delete from concord.limbo; delete from concord.conflict; delete from concord.unsettled;
           delete from concord.watermark; delete from concord.parked; reset session_replication_role`);
     });
@@ -253,6 +254,28 @@ for (const version of ['18', '15'] as const)
         (await sameRowsEverywhere(regions, 'files')).map(({ id }) => id),
         ['11', '12', '13'],
       );
+    });
+
+    test('keys that are equal and print differently are one row, also where rows are held', async () => {
+      await write('eu-1', `insert into rates values (1, 'a', 'first')`);
+      await write('us-1', `insert into rates values (1.50, 'a', 'second')`);
+      const spelled = async () =>
+        (await localVersions(at('us-1').sql, 'public.rates')).map(({ key, value }) => ({
+          key: key.replace('1.50', '1.5'),
+          value: value.replace('"rate":"1.50"', '"rate":"1.5"'),
+        }));
+      const first = await spelled();
+      await write('us-1', `update rates set note = 'renamed' where rate = 1.5`);
+      const messages = [...first, ...(await localVersions(at('us-1').sql, 'public.rates'))];
+      await at('ap-1').receive('eu-1', ...(await localVersions(at('eu-1').sql, 'public.rates')));
+      await at('ap-1').receive('us-1', ...messages);
+      const note = `key::text || ' ' || (event ->> 'note')`;
+      assert.deepEqual(await limboOf(at('ap-1'), note), ['["1.50"] renamed']);
+      await at('ap-1').receive('us-1', ...first);
+      assert.deepEqual(await limboOf(at('ap-1'), note), ['["1.50"] renamed']);
+      const [row] = await at('ap-1').sql`select sum(received)::int as received, sum(superseded)::int as superseded,
+        sum(held)::int as held, sum(parked)::int as parked from concord.watermark`;
+      assert.deepEqual({ ...row }, { received: 4, superseded: 2, held: 1, parked: 0 });
     });
 
     test('a row that PostgreSQL refuses for another reason is parked alone', async () => {
