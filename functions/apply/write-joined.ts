@@ -3,19 +3,10 @@ import { type Db, send } from '@concord/runtime';
 import { buryRowsOf } from './bury.ts';
 import type { Change } from './change.ts';
 import { incomingImage, type LoggedConflict, logConflicts } from './conflict-log.ts';
-import {
-  assignments,
-  columnArrays,
-  isNewer,
-  keyColumns,
-  keyText,
-  matchKey,
-  nameList,
-  type Plan,
-  unnestColumns,
-} from './plan.ts';
+import { assignments, columnArrays, isNewer, keyColumns, matchKey, type Plan, unnestColumns } from './plan.ts';
 import { readImages, readStored, type Stored, stateOf } from './stored.ts';
 import { noteUnsettled } from './unsettled.ts';
+import { insert } from './write-states.ts';
 
 type Decided = { readonly change: Change; readonly decision: Decision; readonly stored: Stored };
 
@@ -93,7 +84,7 @@ async function writeRows(db: Db, plan: Plan, winners: readonly Decided[]): Promi
   );
   const inserts = over((stored) => stored.row === undefined && stored.tombstone !== undefined);
   const absent = over((stored) => stored.row === undefined && stored.tombstone === undefined);
-  return [...absent, ...(await insert(db, plan, plan.rows, plan.rowColumns, inserts))];
+  return [...absent, ...(await insert(db, plan, 'row', inserts))];
 }
 
 /** Tombstones that win: written, the older row deleted; a key without a row is unsettled (a local insert may be in flight). */
@@ -102,7 +93,7 @@ async function writeTombstones(db: Db, plan: Plan, winners: readonly Decided[]):
   const known = tombstones.filter(({ stored }) => stored.tombstone !== undefined).map(({ change }) => change);
   const fresh = tombstones.filter(({ stored }) => stored.tombstone === undefined).map(({ change }) => change);
   await update(db, plan, plan.tombstones, plan.tombstoneColumns, known);
-  const again = new Set(await insert(db, plan, plan.tombstones, plan.tombstoneColumns, fresh));
+  const again = new Set(await insert(db, plan, 'tombstone', fresh));
   const written = tombstones.filter(({ change }) => !again.has(change));
   await deleteRows(
     db,
@@ -135,27 +126,6 @@ async function update(
   );
   if (result.count !== changes.length)
     throw new Error(`${plan.table.name}: a locked version was not older than its winner`);
-}
-
-/** Returns the changes that found their key taken. */
-async function insert(
-  db: Db,
-  plan: Plan,
-  relation: string,
-  columns: Columns,
-  changes: readonly Change[],
-): Promise<Change[]> {
-  if (changes.length === 0) return [];
-  const overriding = relation === plan.rows ? plan.overriding : '';
-  const rows = await send<{ key: string }[]>(
-    db,
-    `insert into ${relation} as t (${nameList(columns)}, _local) ${overriding} select i.*, false from (${unnestColumns(columns)}) i
-     on conflict (${nameList(keyColumns(plan))}) do nothing returning ${keyText(plan, 't')} as key`,
-    columnArrays(columns, changes),
-  );
-  if (rows.length === changes.length) return [];
-  const written = new Set(rows.map(({ key }) => key));
-  return changes.filter((change) => !written.has(change.key));
 }
 
 async function deleteRows(db: Db, plan: Plan, changes: readonly Change[]): Promise<void> {

@@ -72,7 +72,7 @@ export const insertRows = (db: Db, plan: Plan, rows: readonly Change[]): Promise
   insert(db, plan, 'row', rows);
 
 /** Stores versions, all of one kind, for keys that have none. Returns the changes that found their key taken. */
-async function insert(db: Db, plan: Plan, kind: Change['kind'], changes: readonly Change[]): Promise<Change[]> {
+export async function insert(db: Db, plan: Plan, kind: Change['kind'], changes: readonly Change[]): Promise<Change[]> {
   if (changes.length === 0) return [];
   const { relation, columns } = relationOf(plan, kind);
   const overriding = kind === 'row' ? plan.overriding : '';
