@@ -5,7 +5,7 @@ import { logConflicts } from './conflict-log.ts';
 import { asLogged } from './merge-changes.ts';
 import type { Plan } from './plan.ts';
 import { readStates } from './states.ts';
-import { type JoinedState, joinState, raiseFloor } from './write-lattice.ts';
+import { burialOf, type JoinedState, joinState, raiseFloor } from './write-lattice.ts';
 import { writeTombstones } from './write-states.ts';
 
 /**
@@ -19,8 +19,7 @@ export async function buryLattices(db: Db, plan: Plan, keys: readonly Change[]):
     const isBeneath = row !== undefined && tombstone !== undefined && compareLives(tombstone, row) > 0;
     return isBeneath ? [joinState({ row, tombstone }, row)] : [];
   });
-  const burials = joined.map(({ stored: found, state }) => ({ ...found, change: state }));
-  const overtaken = await writeTombstones(db, plan, burials);
+  const overtaken = await writeTombstones(db, plan, joined.map(burialOf));
   const buried = joined.filter(({ state }) => !overtaken.includes(state));
   const losses = buried.flatMap(({ conflicts }) => conflicts.map((loss) => asLogged(loss, plan.table)));
   await logConflicts(db, plan.table.name, losses);

@@ -1,4 +1,4 @@
-import type { Claimant } from '@concord/conflict';
+import type { Claimant, Ranked } from '@concord/conflict';
 import { type Db, ident, printed, send, type UniqueKey } from '@concord/runtime';
 import type { Change } from './change.ts';
 import { columnArrays, keyColumns, type Plan, unnestColumns } from './plan.ts';
@@ -61,6 +61,9 @@ function classesOf(unique: UniqueKey, index: number): string {
 /** A row with what it holds of the table's unique values. */
 export type RowClaim = Claimant & { readonly change: Change };
 
+/** A version from before the table had claims has its own stamp and region. */
+export const claimOf = ({ claim, stamp, region }: Change): Ranked => claim ?? { stamp, region };
+
 /** What each of these rows holds. The equality is the index's own: expressions, predicates and collations are evaluated by PostgreSQL. */
 export async function readClaims(db: Db, plan: Plan, changes: readonly Change[]): Promise<RowClaim[]> {
   if (changes.length === 0) return [];
@@ -74,7 +77,7 @@ export async function readClaims(db: Db, plan: Plan, changes: readonly Change[])
   return changes.map((change, index) => ({
     change,
     key: change.key,
-    claim: change.claim ?? { stamp: change.stamp, region: change.region },
+    claim: claimOf(change),
     holds: holds[index] ?? [],
   }));
 }

@@ -1,4 +1,4 @@
-import { type Conflict, type ConflictKind, formatStamp, type Ranked, type Version } from '@concord/conflict';
+import { type ConflictKind, formatStamp, type Ranked, type Version } from '@concord/conflict';
 import { CLAIM_COLUMN, CONNECTOR_FIELDS, LATTICE_COLUMNS, LOCAL_COLUMN, STAMP_COLUMNS } from '@concord/events';
 import { arrayLiteral, type Db, send, type Table } from '@concord/runtime';
 import type { Change } from './change.ts';
@@ -83,11 +83,3 @@ export function incomingImage({ kind, event }: Change, table: Table): { key: str
   const entries = Object.entries(event).filter(([name]) => !OWN.has(name) && !generated.has(name));
   return { key, image: JSON.stringify(Object.fromEntries(entries)) };
 }
-
-export const ofIncoming = ({ kind, loser, winner }: Conflict<Change>, table: Table): LoggedConflict => ({
-  kind,
-  loser,
-  winner,
-  ...incomingImage(loser, table),
-  winnerImage: incomingImage(winner, table).image,
-});

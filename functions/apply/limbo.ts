@@ -20,7 +20,7 @@ function rowEvent(plan: Plan, { event }: Pick<Change, 'event'>): Event {
 }
 
 /** `["1", "b"]`: the primary key of a row in limbo and in the conflict log. */
-export const keyJson = (plan: Plan, { event }: Pick<Change, 'event'>): string =>
+const keyJson = (plan: Plan, { event }: Pick<Change, 'event'>): string =>
   JSON.stringify(keyColumns(plan).map(({ name }) => event[name] ?? null));
 
 /** All held rows of a table; each goes by the partition that brought it. */

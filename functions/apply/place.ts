@@ -1,8 +1,8 @@
-import { compare, type Ranked, visible } from '@concord/conflict';
+import { compare, visible } from '@concord/conflict';
 import type { Db } from '@concord/runtime';
 import { readBeneath } from './beneath.ts';
 import type { Change } from './change.ts';
-import { type RowClaim, readClaims, readRivals } from './claims.ts';
+import { claimOf, type RowClaim, readClaims, readRivals } from './claims.ts';
 import { byKey, type Group, groupOf } from './collapse.ts';
 import { incomingImage, type LoggedConflict, logConflicts } from './conflict-log.ts';
 import { countPromoted, type Held, putIntoLimbo, readLimbo, takeFromLimbo } from './limbo.ts';
@@ -11,8 +11,8 @@ import { Overtaken } from './overtaken.ts';
 import type { Plan } from './plan.ts';
 import { sameRows } from './same-rows.ts';
 import { changeOfKey, readStates } from './states.ts';
-import { type JoinedState, joinState, raiseFloor } from './write-lattice.ts';
-import { deleteRows, insertRows, replaceRows, writeTombstones } from './write-states.ts';
+import { burialOf, type JoinedState, joinState, raiseFloor } from './write-lattice.ts';
+import { deleteRows, insert, replaceRows, writeTombstones } from './write-states.ts';
 import type { Written } from './write-table.ts';
 
 export type Placed = Written & { readonly held: readonly Change[] };
@@ -44,8 +44,7 @@ export async function placeTable(db: Db, plan: Plan, arriving: readonly Group[])
   const seats = await readSeats(db, plan, groups, limbo, identityOf);
   const joins = [...groups.flatMap(({ conflicts }) => conflicts), ...seats.flatMap(({ conflicts }) => conflicts)];
   const dead = seats.filter(({ state }) => state.kind === 'tombstone');
-  const burials = dead.map(({ stored, state }) => ({ ...stored, change: state }));
-  if ((await writeTombstones(db, plan, burials)).length > 0) throw new Overtaken();
+  if ((await writeTombstones(db, plan, dead.map(burialOf))).length > 0) throw new Overtaken();
   const { held, lines } = await seatRows(db, plan, seats);
   await raiseFloor(db, seats);
   const logged = [...joins.map((loss) => asLogged(loss, plan.table)), ...lines];
@@ -157,8 +156,6 @@ const staysHeld = ({ limbo, state }: Seat, isShown: ReadonlySet<Change>): boolea
 
 const isSameVersion = (a: Change, b: Change): boolean => a === b || a.event._version_vector === b.event._version_vector;
 
-const claimOf = ({ claim, stamp, region }: Change): Ranked => claim ?? { stamp, region };
-
 /** A row that goes, or that gets other unique values, leaves the table first: two may swap theirs. */
 function mustMove({ stored: { row }, state }: Seat, isShown: ReadonlySet<Change>): boolean {
   if (row === undefined || row === state) return row !== undefined && !isShown.has(state);
@@ -172,7 +169,7 @@ async function showRows(db: Db, plan: Plan, shown: readonly Seat[], moved: Reado
       : [{ change: seat.state, over: seat.stored.row }],
   );
   const fresh = shown.filter((seat) => seat.stored.row === undefined || moved.has(seat)).map(({ state }) => state);
-  const failed = [...(await replaceRows(db, plan, inPlace)), ...(await insertRows(db, plan, fresh))];
+  const failed = [...(await replaceRows(db, plan, inPlace)), ...(await insert(db, plan, 'row', fresh))];
   const beneath = await readBeneath(db, plan, fresh);
   if (failed.length > 0 || beneath.length > 0) throw new Overtaken();
 }

@@ -1,6 +1,6 @@
 import { parseStamp, parseVector } from '@concord/conflict';
 import { type KafkaRecord, tombstoneSchema } from '@concord/events';
-import { type Column, type Db, printed, send } from '@concord/runtime';
+import { type Column, type Db, send, textsOf } from '@concord/runtime';
 import type { Change } from './change.ts';
 import { keyOf } from './decode.ts';
 import { columnArrays, keyColumns, matchKey, type Plan, POSITION, unnestColumns } from './plan.ts';
@@ -9,16 +9,9 @@ import { withTags } from './tags.ts';
 /** What is stored for the key of a change, complete, and locked until the transaction ends. */
 export type States = { readonly row?: Change; readonly tombstone?: Change };
 
-const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
-
-/** `json_object` of names and texts: any number of columns, and the very texts that an event would carry. */
-const eventExpression = (columns: readonly Column[], alias: string): string =>
-  `json_object(array[${columns.map(({ name }) => quoted(name)).join(', ')}]::text[], ` +
-  `array[${columns.map((column) => printed(alias, column)).join(', ')}]::text[])`;
-
 /** Locks are taken in the order of the changes, which is the key order of every applier. */
 const select = (plan: Plan, relation: string, columns: readonly Column[]): string => /* sql */ `
-select k.${POSITION} as n, ${eventExpression(columns, 's')} as event
+select k.${POSITION} as n, json_object(${textsOf(columns, 's')}) as event
 from (${unnestColumns(keyColumns(plan))}, generate_series(1, $${plan.keyNames.length + 1}::int) as ${POSITION}) k
 join ${relation} s on ${matchKey(plan, 's', 'k')} order by k.${POSITION} for update of s`;
 

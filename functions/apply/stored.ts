@@ -1,5 +1,5 @@
 import { isNewer, type Vector, type Version } from '@concord/conflict';
-import { type Db, printed, send } from '@concord/runtime';
+import { type Db, printed, send, textsOf } from '@concord/runtime';
 import type { Change } from './change.ts';
 import {
   columnArrays,
@@ -64,13 +64,8 @@ export async function readStored(db: Db, plan: Plan, changes: readonly Change[])
 /** Key and image of a stored version as the conflict log keeps them: texts, as in an event. */
 export type StoredImage = { readonly key: string; readonly image: string | null };
 
-/** `jsonb_object` of names and texts: any number of columns, and the very texts that an event would carry. */
-export const imageExpression = (plan: Plan, alias: string): string => {
-  const columns = imageColumns(plan);
-  const names = columns.map(({ name }) => `'${name.replaceAll("'", "''")}'`).join(', ');
-  const texts = columns.map((column) => printed(alias, column)).join(', ');
-  return `jsonb_object(array[${names}]::text[], array[${texts}]::text[])`;
-};
+export const imageExpression = (plan: Plan, alias: string): string =>
+  `jsonb_object(${textsOf(imageColumns(plan), alias)})`;
 
 export const keyExpression = (plan: Plan, alias: string): string =>
   `jsonb_build_array(${keyColumns(plan)

@@ -1,5 +1,5 @@
 import { compareLives, type Stamp, seen } from '@concord/conflict';
-import { type Db, send, type Table } from '@concord/runtime';
+import { arrayLiteral, type Db, send, type Table } from '@concord/runtime';
 import { readBeneath } from './beneath.ts';
 import type { Change } from './change.ts';
 import { logConflicts } from './conflict-log.ts';
@@ -8,7 +8,7 @@ import { asLogged, type Loss, mergeChanges } from './merge-changes.ts';
 import type { Plan } from './plan.ts';
 import { readStates, type States } from './states.ts';
 import type { JoinedWrite } from './write-joined.ts';
-import { insertRows, replaceRows, writeTombstones } from './write-states.ts';
+import { type Burial, insert, replaceRows, writeTombstones } from './write-states.ts';
 
 /** What becomes of the state of one key when a change joins it. */
 export type JoinedState = {
@@ -64,10 +64,11 @@ const incomingOf = (joined: readonly JoinedState[], failed: readonly Change[]): 
   return states.size === 0 ? [] : joined.filter(({ state }) => states.has(state)).map(({ incoming }) => incoming);
 };
 
+export const burialOf = ({ stored, state }: JoinedState): Burial => ({ ...stored, change: state });
+
 async function writeDead(db: Db, plan: Plan, all: readonly JoinedState[]): Promise<Change[]> {
   const dead = all.filter(({ state }) => state.kind === 'tombstone');
-  const burials = dead.map(({ stored, state }) => ({ ...stored, change: state }));
-  return incomingOf(dead, await writeTombstones(db, plan, burials));
+  return incomingOf(dead, await writeTombstones(db, plan, dead.map(burialOf)));
 }
 
 async function writeLive(db: Db, plan: Plan, all: readonly JoinedState[]): Promise<Change[]> {
@@ -75,7 +76,7 @@ async function writeLive(db: Db, plan: Plan, all: readonly JoinedState[]): Promi
   const replacements = changed.flatMap(({ state, stored: { row } }) => (row ? [{ change: state, over: row }] : []));
   const inserts = changed.filter(({ stored }) => stored.row === undefined).map(({ state }) => state);
   const replaced = await replaceRows(db, plan, replacements);
-  const taken = new Set(await insertRows(db, plan, inserts));
+  const taken = new Set(await insert(db, plan, 'row', inserts));
   const beneath = await readBeneath(
     db,
     plan,
@@ -97,10 +98,7 @@ export async function raiseFloor(db: Db, joined: readonly JoinedState[]): Promis
        select timestamptz 'epoch' + (max(o.stamp) + 1) * interval '1 microsecond' as floor
        from (select unnest($1::text[]) as region, unnest($2::int8[]) as stamp) o join concord.region h on h.source_region = o.region) l
      where l.floor > r.floor`,
-    [
-      `{${overruled.map(([region]) => JSON.stringify(region)).join(',')}}`,
-      `{${overruled.map(([, stamp]) => stamp).join(',')}}`,
-    ],
+    [arrayLiteral(overruled.map(([region]) => region)), arrayLiteral(overruled.map(([, stamp]) => String(stamp)))],
   );
 }
 

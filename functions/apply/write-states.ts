@@ -68,9 +68,6 @@ async function replace(
 export const replaceRows = (db: Db, plan: Plan, replacements: readonly Replacement[]): Promise<Change[]> =>
   replace(db, plan, 'row', replacements);
 
-export const insertRows = (db: Db, plan: Plan, rows: readonly Change[]): Promise<Change[]> =>
-  insert(db, plan, 'row', rows);
-
 /** Stores versions, all of one kind, for keys that have none. Returns the changes that found their key taken. */
 export async function insert(db: Db, plan: Plan, kind: Change['kind'], changes: readonly Change[]): Promise<Change[]> {
   if (changes.length === 0) return [];

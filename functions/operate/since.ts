@@ -1,4 +1,4 @@
-import { covers, hasSeen, type Ranked, seen } from '@concord/conflict';
+import { covers, hasSeen, isNewer, type Ranked, seen } from '@concord/conflict';
 import type { ConflictLine } from './conflict-line.ts';
 import type { Standing, StandingVersion } from './standing.ts';
 
@@ -28,5 +28,5 @@ function lastWrite({ part }: ConflictLine, standing: StandingVersion): Ranked {
   );
   return [standing.incarnation, ...dots.map(([, dot]) => dot)]
     .map(([stamp, region]) => ({ stamp, region }))
-    .reduce((a, b) => (b.stamp > a.stamp || (b.stamp === a.stamp && b.region > a.region) ? b : a));
+    .reduce((a, b) => (isNewer(b, a) ? b : a));
 }

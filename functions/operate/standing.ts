@@ -1,6 +1,6 @@
 import type { Ranked, Vector } from '@concord/conflict';
 import { tombstoneSchema } from '@concord/events';
-import { type Column, ident, literal, printed, sameKey, type Table, type TransactionSql } from '@concord/runtime';
+import { type Column, ident, sameKey, type Table, type TransactionSql, textsOf } from '@concord/runtime';
 import { type ConflictLine, type Image, imageOf, iso } from './conflict-line.ts';
 
 type Dot = readonly [stamp: number, region: string];
@@ -30,11 +30,7 @@ ${image} as image, (extract(epoch from t._last_updated) * 1000000)::int8::float8
 ${iso('t._last_updated')} as at, t._version_vector as vector,
 ${table.lattice ? 't._incarnation as incarnation, t._column_stamps as registers' : 'null::jsonb as incarnation, null::jsonb as registers'}`;
 
-const rowImage = (table: Table): string => {
-  const columns = writable(table);
-  const names = columns.map(({ name }) => literal(name)).join(', ');
-  return `jsonb_object(array[${names}]::text[], array[${columns.map((column) => printed('t', column)).join(', ')}]::text[])`;
-};
+const rowImage = (table: Table): string => `jsonb_object(${textsOf(writable(table), 't')})`;
 
 const keyOf = (table: Table): string =>
   `select ${table.key.map(({ name }, index) => `$${index + 1}::text::${typeOf(table, name)} as ${ident(name)}`).join(', ')}`;

@@ -1,6 +1,6 @@
 import { type Column, unquoted } from './catalogue.ts';
 import type { TransactionSql } from './postgres.ts';
-import { ident } from './sql.ts';
+import { ident, literal } from './sql.ts';
 
 /** What PostgreSQL prints and reads depends on these. The roles of capture and apply have them; who else reads or writes texts sets them. */
 const SETTINGS = {
@@ -20,6 +20,11 @@ export async function setPrinting(tx: TransactionSql): Promise<void> {
 
 /** Built-in types whose cast to text is not what PostgreSQL prints: it cuts blanks off, or adds a netmask. */
 const CAST_DIFFERS: ReadonlySet<string> = new Set(['pg_catalog.bpchar', 'pg_catalog.inet']);
+
+/** Arguments of `json_object` or `jsonb_object`: any number of columns, and the very texts that an event would carry. */
+export const textsOf = (columns: readonly Pick<Column, 'name' | 'type'>[], alias: string): string =>
+  `array[${columns.map(({ name }) => literal(name)).join(', ')}]::text[], ` +
+  `array[${columns.map((column) => printed(alias, column)).join(', ')}]::text[]`;
 
 /** What PostgreSQL prints for a value, as an event carries it; NULL for NULL. A domain may stand for any type. */
 export function printed(alias: string, { name, type }: Pick<Column, 'name' | 'type'>): string {

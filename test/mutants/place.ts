@@ -54,8 +54,8 @@ export const PLACE_MUTANTS: readonly Mutant[] = [
   {
     name: 'unique: the last write is the claim',
     file: CLAIMS,
-    find: 'claim: change.claim ?? { stamp: change.stamp, region: change.region },',
-    replace: 'claim: { stamp: change.stamp, region: change.region },',
+    find: 'claim ?? { stamp, region }',
+    replace: '(claim, { stamp, region })',
     tests: TESTS,
     only: 'leaves the claim as old as it was',
     why: 'whoever edits his own row loses his email to a later rival',
