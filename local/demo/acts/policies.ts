@@ -14,6 +14,8 @@ const POLL_MS = 20;
 const PRODUCT = 19;
 const SALES_PER_REGION = 25;
 const EMAIL = 'ada@shop.example';
+/** Below what the sequences issue, so that no client comes upon the rows and writes to them. */
+const REGISTERED_FROM = 21;
 /** Nobody else's order. */
 const ORDER = 18;
 
@@ -114,9 +116,10 @@ async function oneEmailTwice(story: Story, connections: Connections): Promise<st
   const { regions, screen } = story;
   const two = regions.all.slice(0, 2);
   screen.act(`${two.map(({ name }) => name).join(' and ')} register ${EMAIL} at once`);
-  const register = async (region: Region): Promise<Registered> => {
+  const register = async (region: Region, index: number): Promise<Registered> => {
     const [row] = await sqlOf(connections, region)<{ id: string; stamp: string }[]>`
-      insert into users (username, email, full_name) values ('ada', ${EMAIL}, ${`registered in ${region.name}`})
+      insert into users (id, username, email, full_name)
+      values (${REGISTERED_FROM + index}, 'ada', ${EMAIL}, ${`registered in ${region.name}`})
       returning id::text, to_char(_last_updated, 'YYYY-MM-DD HH24:MI:SS.US') || _source_region as stamp`;
     return { region, id: row?.id ?? '', stamp: row?.stamp ?? '' };
   };
