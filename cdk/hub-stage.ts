@@ -7,6 +7,7 @@ import { hasAlerts } from './alerts/conflict-log.ts';
 import { ConcordStack } from './concord-stack.ts';
 import { Operations } from './operations/operations.ts';
 import { type Deployment, regionDeployment } from './read-deployment.ts';
+import { Reconcile } from './reconcile/reconcile.ts';
 import { wayOf } from './replication/replicate.ts';
 import { SpokeToHub } from './replication/spoke-to-hub.ts';
 
@@ -26,12 +27,17 @@ export class HubStage extends Stage {
     const spokes = replicationFlows(topology).filter(
       (flow) => flow.into === hub && wayOf(flow, deployment).kind === 'replicator',
     );
-    if (spokes.length === 0 && !hasAlerts(topology)) return;
     const { alarmTopic } = new Operations(stack('Operations', 'alarms'), 'Operations', operations);
+    const accounts = new Map(topology.regions.map(({ name }) => [name, regionDeployment(deployment, name).account]));
+    const common = { topology, alarmTopic, accounts };
+    new Reconcile(stack('Reconcile', 'compares and repairs all regions'), 'Reconcile', {
+      ...common,
+      options: deployment.reconcile ?? {},
+    });
     if (hasAlerts(topology))
       new Alerts(stack('Alerts', 'who is told of conflicts'), 'Alerts', {
-        ...{ topology, alarmTopic, options: deployment.alerts ?? {} },
-        accounts: new Map(topology.regions.map(({ name }) => [name, regionDeployment(deployment, name).account])),
+        ...common,
+        options: deployment.alerts ?? {},
       });
     if (spokes.length === 0) return;
     const replication = stack('Replication', 'the topics of all regions');

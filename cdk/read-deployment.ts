@@ -10,6 +10,7 @@ import type { EnrollOptions } from './enroll/enroll.ts';
 import type { KafkaOptions } from './kafka/kafka.ts';
 import type { NetworkOptions } from './network/network.ts';
 import type { OperationsOptions } from './operations/operations.ts';
+import { type ReconcileOptions, reconcileProblems } from './reconcile/options.ts';
 import type { ReplicationOptions } from './replication/replicate.ts';
 
 /** What one region is deployed with; what each choice costs stands at its type. */
@@ -32,6 +33,8 @@ export type Deployment = {
   readonly pluginZip?: string;
   /** Whom the hub tells of conflicts. Default: a topic is made, and nobody is subscribed to it. */
   readonly alerts?: AlertOptions;
+  /** How the hub compares and repairs the regions. Default: each night, all columns of all rows. */
+  readonly reconcile?: ReconcileOptions;
   readonly defaults: RegionDeployment;
   readonly regions?: Readonly<Record<string, Partial<RegionDeployment>>>;
 };
@@ -61,6 +64,7 @@ export function* deploymentProblems(deployment: Deployment, topology: Topology):
         hint: `one of ${names.join(', ')}, or add it to the topology`,
       };
   yield* alertProblems(deployment.alerts ?? {}, topology.hub);
+  yield* reconcileProblems(deployment.reconcile ?? {});
   const known = RegionInfo.regions.map(({ name }) => name);
   for (const [index, name] of names.entries()) {
     if (!known.includes(name))

@@ -11,6 +11,7 @@ import { Kafka } from './kafka/kafka.ts';
 import { Network } from './network/network.ts';
 import { Operations } from './operations/operations.ts';
 import { type Deployment, regionDeployment } from './read-deployment.ts';
+import { RegionReconcile } from './reconcile/region-reconcile.ts';
 import { HubToSpoke } from './replication/hub-to-spoke.ts';
 import { addMirrors, warnOfMissingWays, wayOf } from './replication/replicate.ts';
 
@@ -49,21 +50,20 @@ export class RegionStage extends Stage {
     const enrollStack = stack('Enroll', 'the database in the topology');
     new Enroll(enrollStack, 'Enroll', { ...common, database, options: options.enroll });
     const applyStack = stack('Apply', "the other regions' changes");
-    new Apply(applyStack, 'Apply', { ...common, database, kafka, options: options.apply });
+    const { function: apply } = new Apply(applyStack, 'Apply', { ...common, database, kafka, options: options.apply });
     applyStack.addStackDependency(enrollStack, 'apply needs its schema and its role');
+
+    const hub = hubOf(topology, deployment, region);
+    const reconcileStack = stack('Reconcile', 'reads and repairs rows, for the hub');
+    const { account: hubAccount } = hub;
+    new RegionReconcile(reconcileStack, 'Reconcile', { ...common, database, apply, hubAccount });
+    hub.warn(reconcileStack, 'compare and repair');
+    reconcileStack.addStackDependency(enrollStack, 'its functions sign in with a role that enrolling makes');
 
     if (hasAlerts(topology)) {
       const reviewStack = stack('Review', 'the conflict log, for alerts');
-      const { account: hubAccount } = regionDeployment(deployment, topology.hub);
-      new ConflictLog(reviewStack, 'Review', {
-        ...common,
-        ...{ database, hubAccount: hubAccount === options.account ? undefined : hubAccount },
-      });
-      if (options.account !== undefined && hubAccount === undefined)
-        Annotations.of(reviewStack).addWarningV2(
-          'concord:hub-account',
-          `the hub is not allowed to read the conflict log of ${region}: give the account of ${topology.hub} in the deployment`,
-        );
+      new ConflictLog(reviewStack, 'Review', { ...common, database, hubAccount });
+      hub.warn(reviewStack, 'read the conflict log of');
       reviewStack.addStackDependency(enrollStack, 'its functions sign in with a role that enrolling makes');
     }
 
@@ -84,4 +84,26 @@ export class RegionStage extends Stage {
     addMirrors(replicationStack, { ...common, deployment, pluginZip });
     warnOfMissingWays(kafkaStack, topology, region, deployment);
   }
+}
+
+type Hub = {
+  /** Where it is another one than the region's. */
+  readonly account: string | undefined;
+  /** Warns where the region is in another account, and which one the hub's is nobody knows. */
+  readonly warn: (stack: ConcordStack, mayNot: string) => void;
+};
+
+function hubOf({ hub }: Topology, deployment: Deployment, region: string): Hub {
+  const { account } = regionDeployment(deployment, region);
+  const { account: hubAccount } = regionDeployment(deployment, hub);
+  return {
+    account: hubAccount === account ? undefined : hubAccount,
+    warn: (stack, mayNot) => {
+      if (account === undefined || hubAccount !== undefined) return;
+      Annotations.of(stack).addWarningV2(
+        'concord:hub-account',
+        `the hub is not allowed to ${mayNot} ${region}: give the account of ${hub} in the deployment`,
+      );
+    },
+  };
 }

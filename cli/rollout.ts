@@ -42,12 +42,11 @@ async function run(name: string | undefined, to: Rollout | undefined, options: O
 /** What a person has to know before. */
 function consequence({ table: name, rollout }: TableRollout, to: Rollout): string {
   if (to !== 'live')
-    return `${name} is ${rollout} here. As ${to}, changes of other regions are ${to === 'off' ? 'passed over' : 'decided and counted'}, not applied, and not kept: to go live again the table needs a first load. Local changes still go out.`;
+    return `${name} is ${rollout} here. As ${to}, changes of other regions are ${to === 'off' ? 'passed over' : 'decided and counted'}, not applied, and not kept: to go live again the table needs a first load (\`concord load --live\`). Local changes still go out.`;
   return [
     `${name} is ${rollout} here. From the next batch on its records are applied.`,
-    'What other regions wrote meanwhile was passed over and is missing here: the table needs a first load, which comes with',
-    'reconciliation. Without it, only rows that are written again become equal. Going live now is right where the table is',
-    'empty everywhere, or was loaded otherwise.',
+    'What other regions wrote meanwhile was passed over and is missing here: the table needs a first load. In this order:',
+    'live, then `concord load`, then `concord reconcile`; `concord load --live` does the first two.',
   ].join('\n');
 }
 

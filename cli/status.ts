@@ -22,18 +22,29 @@ export function addStatus(program: Command): void {
       );
       const whole = { ...status, balanced: status.balanced && accounting.faults.length === 0, accounting };
       process.stdout.write(`${json === true ? JSON.stringify(whole) : statusText(status, accounting)}\n`);
-      process.exitCode = whole.balanced ? 0 : 1;
+      process.exitCode = whole.balanced && status.suspended === null ? 0 : 1;
     });
 }
 
 /** The whole status as text. */
 export function statusText(status: Status, { faults, unchecked }: Accounting): string {
-  const partitions = status.partitions.map(({ topic, partition, nextOffset, lagMs, balanced, ...tally }) => ({
-    topic: `${topic}-${partition}`,
-    offset: nextOffset,
-    ...tally,
-    'lag ms': lagMs === null ? '-' : Math.round(lagMs),
-    adds: balanced ? 'up' : 'NOT UP',
+  const partitions = status.partitions.map(
+    ({ topic, partition, nextOffset, lagMs, behindMs, missing, balanced, ...tally }) => ({
+      topic: `${topic}-${partition}`,
+      offset: nextOffset,
+      ...tally,
+      missing,
+      'lag ms': rounded(lagMs),
+      'behind ms': rounded(behindMs),
+      adds: balanced ? 'up' : 'NOT UP',
+    }),
+  );
+  const peers = status.peers.map(({ region, sequence, heardMsAgo, aheadMs, withinMs }) => ({
+    region,
+    heartbeat: sequence,
+    'heard ms ago': rounded(heardMsAgo),
+    'clock ahead ms': rounded(aheadMs),
+    '±': rounded(withinMs),
   }));
   const slots = status.slots.map(({ name, active, backlogBytes }) => ({
     slot: name,
@@ -46,7 +57,12 @@ export function statusText(status: Status, { faults, unchecked }: Accounting): s
   );
   return [
     `region ${status.region}: ${status.tables.length} tables (${status.tables.map((name) => tableText(name, status)).join(', ') || 'none'})`,
+    ...(status.suspended === null ? [] : [`SUSPENDED, no local writes: ${status.suspended}`]),
+    status.closedMsAgo === null
+      ? 'no closed timestamp: nobody calls concord.beat()'
+      : `all that was written here up to ${rounded(status.closedMsAgo)} ms ago has committed`,
     table(partitions) || 'nothing received yet',
+    table(peers) || 'no heartbeat of another region yet',
     ...parked,
     `conflicts logged: ${status.conflicts}, open: ${status.openConflicts}; held rows: ${status.limbo}; unsettled keys: ${status.unsettled}`,
     table(slots) || 'no replication slot: nobody captures this region',
@@ -59,6 +75,8 @@ export function statusText(status: Status, { faults, unchecked }: Accounting): s
       : 'accounting: THE COUNTS DO NOT ADD UP',
   ].join('\n');
 }
+
+const rounded = (ms: number | null): number | '-' => (ms === null ? '-' : Math.round(ms));
 
 const tableText = (name: string, { rollouts }: Status): string =>
   rollouts[name] === undefined ? name : `${name}: ${rollouts[name]}`;

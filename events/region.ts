@@ -20,3 +20,7 @@ export const regionName = (key: string): string => {
 /** `regionKey('us-east-1', 1)` is `us-east-1`, `regionKey('us-east-1', 2)` is `us-east-1#2`. */
 export const regionKey = (name: string, incarnation: number): string =>
   incarnation === 1 ? name : `${name}#${incarnation}`;
+
+/** `incarnationOf('us-east-1#2')` is 2, `incarnationOf('us-east-1')` is 1. */
+export const incarnationOf = (key: string): number =>
+  key.includes('#') ? Number(key.slice(regionName(key).length + 1)) : 1;

@@ -17,25 +17,28 @@ export function* crossChecks(file: TopologyFile, limits: Limits): Problems {
 const firstRepeat = (values: readonly (string | number)[]): number =>
   values.findIndex((value, index) => values.indexOf(value) !== index);
 
-function* checkRegions({ hub, regions }: TopologyFile, limits: Limits): Problems {
+function* checkRegions({ hub, regions, formerRegions = [] }: TopologyFile, limits: Limits): Problems {
   const names = regions.map((region) => region.name);
-  const slots = regions.map((region) => region.slot);
   if (!names.includes(hub))
     yield { path: '/hub', reason: `'${hub}' is not a region`, hint: `one of ${names.join(', ')}` };
-  const name = firstRepeat(names);
+  const all = [...regions, ...formerRegions];
+  const [everyName, slots] = [all.map((region) => region.name), all.map((region) => region.slot)];
+  const path = (index: number): string =>
+    index < regions.length ? `/regions/${index}` : `/formerRegions/${index - regions.length}`;
+  const name = firstRepeat(everyName);
   if (name >= 0)
-    yield { path: `/regions/${name}/name`, reason: `'${names[name]}' is there twice`, hint: 'one entry per region' };
+    yield { path: `${path(name)}/name`, reason: `'${everyName[name]}' is there twice`, hint: 'one entry per region' };
   const slot = firstRepeat(slots);
   if (slot >= 0)
     yield {
-      path: `/regions/${slot}/slot`,
+      path: `${path(slot)}/slot`,
       reason: `slot ${slots[slot]} is taken`,
       hint: 'two regions with one slot would issue the same ids',
     };
   const wide = slots.findIndex((value) => value >= limits.maxRegions);
   if (wide >= 0)
     yield {
-      path: `/regions/${wide}/slot`,
+      path: `${path(wide)}/slot`,
       reason: `slot ${slots[wide]} is not below maxRegions ${limits.maxRegions}`,
       hint: 'slots count from 0; maxRegions cannot be raised once tables are enrolled',
     };

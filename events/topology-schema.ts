@@ -142,6 +142,13 @@ export const TopologyFile = Type.Object(
     version: Type.Literal(1, { description: 'Of this format' }),
     hub: Type.String({ description: 'The region that reconciles, and sends alerts' }),
     regions: Type.Array(Region, { minItems: 1, description: 'All regions; what one of them writes, all others get' }),
+    formerRegions: Type.Optional(
+      Type.Array(Region, {
+        default: [],
+        description:
+          'Regions that were removed or evicted: rows still tell of their writes, and nobody gets their slots',
+      }),
+    ),
     priority: Type.Optional(Priority),
     tables: Type.Array(TableFile, { description: 'The enrolled tables, the same in every region' }),
     topics: Type.Optional(

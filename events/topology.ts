@@ -44,6 +44,8 @@ export const isLattice = (entry: Pick<TableEntry, 'policy' | 'counters' | 'delet
 export type Topology = {
   readonly hub: string;
   readonly regions: readonly RegionEntry[];
+  /** Removed or evicted: versions still name them, nothing is delivered from them or to them. */
+  readonly formerRegions: readonly RegionEntry[];
   /** Bonus per region, ms: on tables with policy `priority` its writes count as so much later. */
   readonly priority: Readonly<Record<string, number>>;
   readonly tables: readonly TableEntry[];
@@ -110,7 +112,8 @@ export function parseTopology(value: unknown): TopologyResult {
   const tables = value.tables.map(tableEntry);
   const topics = { ...defaultsOf(Topics), ...value.topics };
   const priority = value.priority ?? {};
-  return { ok: true, topology: { hub: value.hub, regions: value.regions, priority, tables, topics, limits } };
+  const { hub, regions, formerRegions = [] } = value;
+  return { ok: true, topology: { hub, regions, formerRegions, priority, tables, topics, limits } };
 }
 
 /** A table with the defaults of what its file leaves out. */

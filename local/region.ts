@@ -1,19 +1,19 @@
 import type { Topology } from '@concord/events';
-import type { Sql } from '@concord/runtime';
 import type { Carrier, RegionCapture, StartCarrier } from './carrier/carrier.ts';
 import { startEmbedded } from './carrier/embedded.ts';
 import { onCleanup } from './process/cleanup.ts';
+import { type Reconcile, reconciler } from './reconcile/live.ts';
 import { type Account, readAccount } from './region/accounts.ts';
 import type { ApplyPlace } from './region/apply-environment.ts';
 import { type Comparison, compareRegions } from './region/compare.ts';
-import { openConnection } from './region/connection.ts';
 import { enrollAll, type Region, startDatabases } from './region/database.ts';
 import { drain } from './region/drain.ts';
 import { type LagHistogram, lagHistogram } from './region/lag.ts';
-import { type Link, startLink } from './region/link.ts';
+import { type Lifecycle, lifecycle } from './region/lifecycle.ts';
+import type { Link } from './region/link.ts';
+import { createMembers } from './region/members.ts';
 import type { Template } from './region/template.ts';
 import { localTopology, type Priority, type TableOption } from './region/topology.ts';
-import { startUpkeep, type Upkeep } from './region/upkeep.ts';
 
 export type { Account } from './region/accounts.ts';
 export type { Region } from './region/database.ts';
@@ -42,7 +42,7 @@ export type RegionsOptions = {
 };
 
 /** Regions that replicate live among each other. */
-export type Regions = {
+export type Regions = Lifecycle & {
   readonly all: readonly Region[];
   readonly topology: Topology;
   readonly carrier: Pick<Carrier, 'append' | 'changes'>;
@@ -63,7 +63,10 @@ export type Regions = {
   readonly accounts: () => Promise<Account[]>;
   /** See `drain`. */
   readonly drained: () => Promise<void>;
+  /** With queries that share no code with what they check. */
   readonly compare: () => Promise<Comparison>;
+  /** As the hub does it every night. */
+  readonly reconcile: Reconcile;
   /** Stops replication and the clusters, and deletes their data. */
   readonly stop: () => Promise<void>;
 };
@@ -85,31 +88,36 @@ export async function startRegions(options: RegionsOptions): Promise<Regions> {
   }
 }
 
-async function replicate(all: readonly Region[], options: RegionsOptions): Promise<Regions> {
+async function replicate(started: readonly Region[], options: RegionsOptions): Promise<Regions> {
   const { tables, partitions = PARTITIONS, onWarning = () => undefined } = options;
   const topology = localTopology(options.regions, tables, partitions, options.priority);
-  const names = topology.tables.map(({ name }) => name);
-  await enrollAll(all, topology);
-  const carrier = await (options.carrier ?? startEmbedded)({ topology, regions: all, onWarning });
+  await enrollAll(started, topology);
+  const carrier = await (options.carrier ?? startEmbedded)({ topology, regions: started, onWarning });
   const [lag, recentLag] = [lagHistogram(), lagHistogram()];
   const addLag = (lagMs: number): void => {
     lag.add(lagMs);
     recentLag.add(lagMs);
   };
-  const links = await startLinks(all, { ...options, topology, carrier, addLag, onWarning });
-  const captures = await startCaptures(all, carrier);
-  const upkeeps = new Map(all.map((region) => [region.name, startUpkeep(region, topology, onWarning)]));
-  const observers = all.map(({ url }) => openConnection(url(), 'concord observer'));
-  const stop = stopper({ all, links, captures, upkeeps, observers, carrier });
+  const { batchSize = BATCH_SIZE, batchWindowMs = 0, place = () => 'process' } = options;
+  const members = createMembers(topology, { carrier, addLag, onWarning, batchSize, batchWindowMs, place });
+  await members.attach(started);
+  const { all, links, captures, upkeeps } = members;
+  const names = topology.tables.map(({ name }) => name);
+  const stop = once(members.stop);
   const forget = onCleanup({ stop, kill: () => undefined });
   return {
-    ...{ all, topology, carrier, links, captures, lag, recentLag },
+    ...{ all, carrier, links, captures, lag, recentLag },
+    get topology() {
+      return members.topology();
+    },
     ...partitioning(links),
+    ...lifecycle(members, carrier),
     named: (name) => named(all, name),
     backlog: () => links.reduce((sum, link) => sum + (link.isPaused() ? 0 : link.mapping.status().lagRecords), 0),
-    accounts: () => Promise.all(observers.map(readAccount)),
+    accounts: () => Promise.all(members.observers().map(readAccount)),
     drained: () => drain({ regions: all, captures, links, upkeeps }),
     compare: () => compareRegions(all, names),
+    reconcile: reconciler({ all, topology: members.topology, onWarning }),
     stop: async () => {
       await stop();
       await Promise.all(all.map(({ cluster }) => cluster.remove()));
@@ -124,54 +132,9 @@ function named(all: readonly Region[], name: string): Region {
   return region;
 }
 
-type LinksOptions = Omit<RegionsOptions, 'carrier'> & {
-  readonly topology: Topology;
-  readonly carrier: Carrier;
-  readonly addLag: (lagMs: number) => void;
-  readonly onWarning: (message: string) => void;
-};
-
-const startLinks = (all: readonly Region[], options: LinksOptions): Promise<Link[]> =>
-  Promise.all(
-    all.flatMap((region) =>
-      options.regions
-        .filter((from) => from !== region.name)
-        .map((from) =>
-          startLink({
-            ...{ region, from, topology: options.topology, carrier: options.carrier, addLag: options.addLag },
-            place: options.place?.(region.name, from) ?? 'process',
-            batchSize: options.batchSize ?? BATCH_SIZE,
-            batchWindowMs: options.batchWindowMs ?? 0,
-            onWarning: options.onWarning,
-          }),
-        ),
-    ),
-  );
-
-async function startCaptures(all: readonly Region[], carrier: Carrier): Promise<ReadonlyMap<string, RegionCapture>> {
-  const started = all.map(async (region) => [region.name, await carrier.capture(region)] as const);
-  return new Map(await Promise.all(started));
-}
-
-type Running = {
-  readonly all: readonly Region[];
-  readonly links: readonly Link[];
-  readonly captures: ReadonlyMap<string, RegionCapture>;
-  readonly carrier: Carrier;
-  readonly upkeeps: ReadonlyMap<string, Upkeep>;
-  readonly observers: readonly Sql[];
-};
-
-/** Stops what uses the clusters; the clusters themselves are stopped by whoever started them or with the process. */
-function stopper({ links, captures, carrier, upkeeps, observers }: Running): () => Promise<void> {
+/** What uses the clusters is stopped once; the clusters themselves are stopped by whoever started them or with the process. */
+function once(stop: () => Promise<void>): () => Promise<void> {
   let stopping: Promise<void> | undefined;
-  const stop = async (): Promise<void> => {
-    await Promise.all([...captures.values()].map((capture) => capture.stop()));
-    await Promise.all(links.map((link) => link.stop()));
-    await carrier.stop();
-    await Promise.all([...upkeeps.values()].map((upkeep) => upkeep.stop()));
-    await Promise.all(observers.map((sql) => sql.end({ timeout: 1 })));
-  };
   return () => {
     stopping ??= stop();
     return stopping;

@@ -6,7 +6,9 @@ import { bundlePackages } from './bundle-packages.ts';
 import { type Content, writeFolder } from './folder.ts';
 
 /** A folder under `functions/` with a `handler.ts`. */
-export type FunctionName = 'apply' | 'enroll' | 'rotate' | 'drain' | 'conflicts' | 'outbox' | 'alert';
+export type FunctionName =
+  | ('apply' | 'enroll' | 'rotate' | 'drain' | 'conflicts' | 'outbox' | 'alert')
+  | ('digest' | 'repair' | 'reconcile');
 
 export type LayerName = 'conflict' | 'idempotency' | 'runtime';
 

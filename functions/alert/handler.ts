@@ -1,9 +1,8 @@
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { parseConflictsAnswer } from '@concord/events';
-import { emit, logger, readTopology, readVariable } from '@concord/runtime';
+import { emit, invokeFunction, logger, readTopology, readVariable } from '@concord/runtime';
 import { type AlertCounts, alert, type Outbox } from './alert.ts';
-import { invoke } from './invoke.ts';
 import { readSigningSecret } from './secret.ts';
 import { parseSettings } from './settings.ts';
 import { topic } from './topic.ts';
@@ -23,7 +22,7 @@ function lambdaIn(name: string): LambdaClient {
 }
 
 const outbox: Outbox = async (request) =>
-  (await invoke(lambdaIn(region), settings.outbox, request, INVOKE_MS)) as never;
+  (await invokeFunction(lambdaIn(region), settings.outbox, request, AbortSignal.timeout(INVOKE_MS))) as never;
 
 const { topicArn, webhook: hook } = settings;
 const targets = [
@@ -39,7 +38,9 @@ export async function handler(
   const counts = await alert({
     ...{ regions: regions.map(({ name }) => name), targets, outbox },
     read: async (name, request) =>
-      parseConflictsAnswer(await invoke(lambdaIn(name), settings.conflicts(name), request, INVOKE_MS)),
+      parseConflictsAnswer(
+        await invokeFunction(lambdaIn(name), settings.conflicts(name), request, AbortSignal.timeout(INVOKE_MS)),
+      ),
     remainingMs: () => context.getRemainingTimeInMillis(),
     onWarning: (message, details) => logger.warn(message, details),
   });

@@ -150,8 +150,9 @@ export class Applier {
         aside,
       );
     const all = [...records, ...killers.map(({ record }) => record)];
-    const progress = isInternalTopic(all[0]?.topic ?? '') ? [] : progressOf(all);
+    const handedOver = isInternalTopic(all[0]?.topic ?? '') ? all : [];
+    const progress = handedOver.length > 0 ? [] : progressOf(all);
     const changes = records.filter((record) => !isHeartbeat(record));
-    return { slices: slicesOf(changes, tables).values().map(decode), refused, aside, progress };
+    return { slices: slicesOf(changes, tables).values().map(decode), refused, aside, progress, handedOver };
   }
 }

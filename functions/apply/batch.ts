@@ -1,7 +1,7 @@
 import type { KafkaRecord } from '@concord/events';
-import { claim, type Entry, type Progress, record, type Tally, tallyOf } from '@concord/idempotency';
-import { type Db, type Sql, send } from '@concord/runtime';
-import { type Catalogue, CatalogueChanged, FINGERPRINT } from './catalogue-cache.ts';
+import { claim, type Entry, fillGaps, type Progress, record, type Tally, tallyOf } from '@concord/idempotency';
+import type { Sql } from '@concord/runtime';
+import { type Catalogue, checkCatalogue } from './catalogue-cache.ts';
 import type { Change, Refusal } from './change.ts';
 import { park } from './parked.ts';
 import type { Aside } from './rollout.ts';
@@ -16,6 +16,8 @@ export type Batch = {
   /** Records of tables that are not live, likewise. */
   readonly aside: Aside;
   readonly progress: readonly Progress[];
+  /** Records that Concord itself hands over: they have no progress, but those that were given up once close gaps. */
+  readonly handedOver: readonly KafkaRecord[];
 };
 
 /** `together`: set-based, any refused row fails the transaction. `isolated`: refused rows are found and parked. */
@@ -31,7 +33,11 @@ export async function writeBatch(
 ): Promise<readonly Tally[]> {
   return sql.begin(async (tx) => {
     // Sent together: for a small batch every round trip counts.
-    await Promise.all([setUp(tx, lockTimeoutMs), batch.progress.length > 0 && claim(tx, batch.progress)]);
+    await Promise.all([
+      setUp(tx, lockTimeoutMs),
+      batch.progress.length > 0 && claim(tx, batch.progress),
+      fillGaps(tx, batch.handedOver),
+    ]);
     const outcome =
       mode === 'together'
         ? await writeTogether(tx, batch.slices, catalogue)
@@ -40,15 +46,9 @@ export async function writeBatch(
     await park(tx, parked);
     if (batch.aside.records.length > 0) await countShadow(tx, batch.aside, catalogue);
     const entries = entriesOf(batch, outcome, parked);
-    await Promise.all([record(tx, entries), checkFingerprint(tx, catalogue)]);
+    await Promise.all([record(tx, entries), checkCatalogue(tx, catalogue, outcome.tables)]);
     return entries.map(({ tally }) => tally);
   }) as Promise<readonly Tally[]>;
-}
-
-/** By now the tables are locked against DDL: a column added since they were read would have been left at its default. */
-export async function checkFingerprint(db: Db, catalogue: Catalogue): Promise<void> {
-  const [row] = await send<{ fingerprint: string }[]>(db, `select ${FINGERPRINT} as fingerprint`, []);
-  if (row?.fingerprint !== catalogue.fingerprint) throw new CatalogueChanged();
 }
 
 const partitionName = ({ topic, partition }: { topic: string; partition: number }): string => `${topic}-${partition}`;

@@ -9,6 +9,8 @@ export type Change = Version & {
   readonly key: string;
   readonly event: ChangeEvent;
   readonly record: KafkaRecord;
+  /** Of a repair: `contentOf` the equal version that this one is to be written over. */
+  readonly insteadOf?: string;
 };
 
 /** Why a record cannot be applied now; the codes are those of `reasons.ts`. */

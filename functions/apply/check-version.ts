@@ -1,5 +1,5 @@
 import { formatStamp, type Lattice, type Stamp, seen, type Version } from '@concord/conflict';
-import { isInternalTopic, regionName, type Topology, topicOf } from '@concord/events';
+import { internalTopic, isInternalTopic, regionName, type Topology, topicOf } from '@concord/events';
 import type { ReasonCode } from './reasons.ts';
 
 export type Problem = readonly [reason: ReasonCode, error: string];
@@ -10,7 +10,9 @@ type VersionContext = { readonly topology: Topology; readonly now: Stamp };
 export function checkVersion(version: Version, topic: string, context: VersionContext): Problem | undefined {
   const { lattice } = version;
   const region = regionName(version.region);
-  const isKnown = (name: string): boolean => context.topology.regions.some((entry) => entry.name === name);
+  const { regions, formerRegions } = context.topology;
+  const isNamed = (name: string) => (entry: { readonly name: string }) => entry.name === name;
+  const isKnown = (name: string): boolean => regions.some(isNamed(name)) || formerRegions.some(isNamed(name));
   if (!isKnown(region) && !isBottom(version)) return ['foreign_region', `region '${region}' is not in the topology`];
   for (const entry in version.vector)
     if (!isKnown(regionName(entry)))
@@ -19,12 +21,13 @@ export function checkVersion(version: Version, topic: string, context: VersionCo
   return wrong ?? checkDrift(version, context);
 }
 
-/** A row from before enrolment to whose counters regions have only added since. */
-const isBottom = ({ stamp, region, lattice }: Version): boolean =>
-  lattice !== undefined && stamp === 0 && region === '';
+/** A row from before enrolment, or one to whose counters regions have only added since. */
+const isBottom = ({ stamp, region }: Version): boolean => stamp === 0 && region === '';
 
-/** Of a register table: written by the topic's region, after all that it has seen. */
-function checkRegister({ stamp, region, vector }: Version, topic: string): Problem | undefined {
+/** Of a register table: written by the topic's region, after all that it has seen. Nobody has written a row from before enrolment. */
+function checkRegister(version: Version, topic: string): Problem | undefined {
+  const { stamp, region, vector } = version;
+  if (isBottom(version) && topic === internalTopic('repair')) return checkBottom(version);
   if (topic !== topicOf(regionName(region)) && !isInternalTopic(topic))
     return ['foreign_region', `a version of '${regionName(region)}' on topic ${topic}`];
   for (const entry in vector)
@@ -33,6 +36,11 @@ function checkRegister({ stamp, region, vector }: Version, topic: string): Probl
   if (vector[region] !== stamp) return ['bad_version', '_version_vector does not hold its own stamp'];
   return undefined;
 }
+
+const checkBottom = ({ kind, vector }: Version): Problem | undefined =>
+  kind === 'tombstone' || Object.keys(vector).length > 0
+    ? ['bad_version', `a ${kind} from before enrolment has seen nothing, and is no delete`]
+    : undefined;
 
 /**
  * Of a lattice table: its last register may be another region's, when the topic's has only added to counters. But every write of

@@ -11,7 +11,8 @@ logged as (
   insert into concord.conflict (id, table_name, key, kind, rule, part, amount, loser_kind, loser_stamp, loser_region, loser_vector,
     loser_image, winner_kind, winner_stamp, winner_region, winner_vector, winner_image, review, state)
   select f.id, f.table_name, f.key, f.kind,
-    case when f.kind = 'multiple_unique_conflicts' then 'unique' when f.amount is not null or (f.part ~ '[+][0-9]+$' and e.options -> 'counters' ? regexp_replace(f.part, '[+][0-9]+$', '')) then 'counter'
+    case when f.kind = 'multiple_unique_conflicts' then 'unique' when f.kind = 'content_differs' then 'content'
+      when f.amount is not null or (f.part ~ '[+][0-9]+$' and e.options -> 'counters' ? regexp_replace(f.part, '[+][0-9]+$', '')) then 'counter'
       when f.loser_kind = 'row' and f.winner_kind = 'tombstone' and e.options ->> 'delete' = 'wins' then 'delete wins'
       when f.part <> '' then 'merge' else coalesce(e.options ->> 'policy', e.policy, 'lww') end,
     f.part, f.amount, f.loser_kind, f.loser_stamp, f.loser_region, f.loser_vector, f.loser_image,

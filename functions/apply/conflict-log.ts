@@ -6,7 +6,8 @@ import { insertLines } from './conflict-lines.ts';
 
 /** One line of the conflict log: the loser with its image, and who won with its own. */
 export type LoggedConflict = {
-  readonly kind: ConflictKind;
+  /** `content_differs`: two contents of one version, of which reconciliation has chosen one. */
+  readonly kind: ConflictKind | 'content_differs';
   readonly loser: Version;
   /** What stands once the loser is logged: on a lattice table the joined version. */
   readonly winner: Version;
@@ -18,7 +19,10 @@ export type LoggedConflict = {
   readonly winnerImage?: string | null | undefined;
   /** Of a part: the write that lost (`Loser.dot`). It is the loser's stamp and region in the log; absent means the version's own. */
   readonly dot?: Ranked | undefined;
-  /** A register's name, or `column+stamp` of increments (`Loser.part`); absent or empty means the whole version. */
+  /**
+   * A register's name, or `column+stamp` of increments (`Loser.part`); where contents differ, the columns in which they do. Absent or
+   * empty means the whole version.
+   */
   readonly part?: string | undefined;
   /** Decimal text of what lost increments add up to (`Loser.amount`). */
   readonly amount?: string | undefined;

@@ -8,6 +8,7 @@ import {
   LOCAL_COLUMN,
   OVERSIZED,
   originOf,
+  repairRunOf,
   STAMP_COLUMNS,
   type Topology,
   tableOf,
@@ -53,6 +54,7 @@ export function decodeChange(record: KafkaRecord, context: DecodeContext): Decod
   if (key === undefined) return refuse('bad_key', `a key column of ${name} is missing or NULL`);
   const { _source_region: region } = event;
   const vector = parseVector(event._version_vector);
+  const insteadOf = repairRunOf(record)?.insteadOf;
   const plain: Change = {
     kind,
     stamp,
@@ -63,6 +65,7 @@ export function decodeChange(record: KafkaRecord, context: DecodeContext): Decod
     key,
     event,
     record,
+    ...(insteadOf !== undefined && { insteadOf }),
   };
   const tagged = table.lattice || table.claims ? withTags(plain, table) : plain;
   if ('column' in tagged)

@@ -1,6 +1,7 @@
-import type { TransactionSql } from '@concord/runtime';
+import type { Db, TransactionSql } from '@concord/runtime';
 import type { Refusal } from './change.ts';
 import { type Group, splitRefused } from './collapse.ts';
+import { writeOverCorrupt } from './corrupt.ts';
 import { heldRows } from './held-rows.ts';
 import { Overtaken } from './overtaken.ts';
 import { type Placed, placeTable } from './place.ts';
@@ -39,14 +40,28 @@ const MAX_ROUNDS = 10;
 /** Where unique values are at stake, each row finds its place among all others; else rows are written as they come. */
 async function write(tx: TransactionSql, plan: Plan, groups: readonly Group[]): Promise<Placed> {
   if (plan.table.uniques.length === 0)
-    return { ...((await tx.savepoint((sp) => writeTable(sp, plan, groups))) as Written), held: [] };
+    return (await tx.savepoint((sp) => overCorrupt(sp, plan, groups, writeTable))) as Placed;
   for (let round = 1; ; round++) {
     try {
-      return (await tx.savepoint((sp) => placeTable(sp, plan, groups))) as Placed;
+      return (await tx.savepoint((sp) => overCorrupt(sp, plan, groups, placeTable))) as Placed;
     } catch (error) {
       if (round === MAX_ROUNDS || !isOvertaken(error)) throw error;
     }
   }
+}
+
+/** What is written over corrupt versions goes before the others. */
+async function overCorrupt(
+  tx: TransactionSql,
+  plan: Plan,
+  groups: readonly Group[],
+  writeGroups: (db: Db, plan: Plan, groups: readonly Group[]) => Promise<Written & Partial<Placed>>,
+): Promise<Placed> {
+  const winners = groups.map(({ winner }) => winner);
+  const { done, conflicts } = await writeOverCorrupt(tx, plan, winners, plan.table.uniques.length > 0);
+  const rest = groups.filter(({ winner }) => !done.has(winner));
+  const written = await writeGroups(tx, plan, rest);
+  return { held: [], ...written, conflicts: written.conflicts + conflicts };
 }
 
 /** Another transaction took the value, or the key, in the meantime. */

@@ -48,6 +48,9 @@ export const REASONS = {
   unique: now(100, 'another row holds the value of a unique key; the record goes through once it is free'),
   locked: now(500, 'an idle transaction of the application holds the row; see pg_stat_activity'),
   refused: park('PostgreSQL refused the row: compare the table between source and target, then redrive'),
+  below_horizon: park(
+    'tombstones of its time have been deleted, so nobody can tell whether its row was: reconcile the table, then redrive',
+  ),
   killer: park('this record stopped the function itself, several times: look at its size'),
 } as const satisfies Record<Undecodable['reason'] | string, Reason>;
 

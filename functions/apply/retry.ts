@@ -1,7 +1,6 @@
 import type { KafkaRecord, Topology } from '@concord/events';
 import type { Sql } from '@concord/runtime';
-import { checkFingerprint } from './batch.ts';
-import { type Catalogue, CatalogueChanged } from './catalogue-cache.ts';
+import { type Catalogue, CatalogueChanged, checkCatalogue } from './catalogue-cache.ts';
 import type { Change, Refusal } from './change.ts';
 import type { Deadline } from './deadline.ts';
 import { type DecodeContext, decodeChange } from './decode.ts';
@@ -70,7 +69,7 @@ function retryShare(sql: Sql, dueAt: string, catalogue: Catalogue, { topology, n
     await closeParked(tx, closed);
     await keepParked(tx, kept, topology.limits.parkedAttempts);
     await postponeParked(tx, postponed);
-    await checkFingerprint(tx, catalogue);
+    await checkCatalogue(tx, catalogue, outcome.tables);
     return { closed: closed.length, kept: kept.length, postponed: postponed.length };
   }) as Promise<Retried>;
 }

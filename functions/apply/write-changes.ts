@@ -1,7 +1,10 @@
+import type { Stamp } from '@concord/conflict';
 import type { TransactionSql } from '@concord/runtime';
 import { type Catalogue, CatalogueChanged } from './catalogue-cache.ts';
 import type { Change, Refusal } from './change.ts';
 import { collapse } from './collapse.ts';
+import { writeOverCorrupt } from './corrupt.ts';
+import { withoutCollected, withoutCollectedOrHeld } from './horizon.ts';
 import { isolateTable } from './isolate.ts';
 import { isLimboEmpty } from './limbo.ts';
 import { type Placed, placeTable } from './place.ts';
@@ -15,15 +18,18 @@ export type Outcome = {
   readonly held: readonly Change[];
   readonly refused: readonly Refusal[];
   readonly conflicts: number;
+  /** Names of the tables that were written. */
+  readonly tables: readonly string[];
 };
 
-const NOTHING: Outcome = { superseded: [], held: [], refused: [], conflicts: 0 };
+const NOTHING: Outcome = { superseded: [], held: [], refused: [], conflicts: 0, tables: [] };
 
 const plus = (a: Outcome, b: Partial<Outcome>): Outcome => ({
   superseded: [...a.superseded, ...(b.superseded ?? [])],
   held: [...a.held, ...(b.held ?? [])],
   refused: [...a.refused, ...(b.refused ?? [])],
   conflicts: a.conflicts + (b.conflicts ?? 0),
+  tables: [...new Set([...a.tables, ...(b.tables ?? [])])],
 });
 
 /** Tables by name, rows by key: all appliers lock in one order. */
@@ -36,6 +42,8 @@ function tablesOf(changes: readonly Change[], { tables }: Catalogue): [plan: Pla
   });
 }
 
+const horizonOf = ({ table }: Plan, { horizons }: Catalogue): Stamp => horizons.get(table.name) ?? 0;
+
 /** Writes slices of changes as they come, set-based. Throws PostgreSQL's error when it refuses any row. */
 export async function writeTogether(
   tx: TransactionSql,
@@ -45,13 +53,17 @@ export async function writeTogether(
   let outcome = NOTHING;
   let writer: TableWriter | Placing | undefined;
   for (const slice of slices) {
-    for (const [plan, changes] of tablesOf(slice, catalogue)) {
+    for (const [plan, ofTable] of tablesOf(slice, catalogue)) {
       if (writer?.plan !== plan) {
         if (writer !== undefined) outcome = plus(outcome, await writer.finish());
         writer = await writerOf(tx, plan);
       }
-      if (writer instanceof Placing) writer.add(changes);
-      else await writer.add(collapse(changes, await sameRows(tx, plan, changes)));
+      const { changes, ...late } = await withoutCollected(tx, plan, ofTable, horizonOf(plan, catalogue));
+      const { done, conflicts } = await writeOverCorrupt(tx, plan, changes);
+      outcome = plus(outcome, { ...late, conflicts, tables: [plan.table.name] });
+      const rest = done.size === 0 ? changes : changes.filter((change) => !done.has(change));
+      if (writer instanceof Placing) writer.add(rest);
+      else await writer.add(collapse(rest, await sameRows(tx, plan, rest)));
     }
   }
   return writer === undefined ? outcome : plus(outcome, await writer.finish());
@@ -89,7 +101,10 @@ export async function writeIsolated(
   catalogue: Catalogue,
 ): Promise<Outcome> {
   let outcome = NOTHING;
-  for (const [plan, ofTable] of tablesOf(changes, catalogue))
-    outcome = plus(outcome, await isolateTable(tx, plan, collapse(ofTable)));
+  for (const [plan, ofTable] of tablesOf(changes, catalogue)) {
+    const { changes: rest, ...late } = await withoutCollectedOrHeld(tx, plan, ofTable, horizonOf(plan, catalogue));
+    outcome = plus(outcome, { ...late, tables: [plan.table.name] });
+    outcome = plus(outcome, await isolateTable(tx, plan, collapse(rest)));
+  }
   return outcome;
 }

@@ -46,7 +46,7 @@ const VECTOR: Column = {
  * Replaces stored versions, all of one kind, each only while it is still the one that was read: equal vectors are equal versions.
  * Returns the changes that found another one. `_local` is false on all that is written.
  */
-async function replace(
+export async function replace(
   db: Db,
   plan: Plan,
   kind: Change['kind'],
@@ -82,17 +82,23 @@ export async function insert(db: Db, plan: Plan, kind: Change['kind'], changes: 
   return missing(changes, written);
 }
 
-/** Deletes rows that are still what was read. */
-export async function deleteRows(db: Db, plan: Plan, rows: readonly Change[]): Promise<void> {
-  if (rows.length === 0) return;
+/** Deletes stored versions, all of one kind, that are still what was read. */
+async function remove(db: Db, plan: Plan, kind: Change['kind'], versions: readonly Change[]): Promise<void> {
+  if (versions.length === 0) return;
   const keys = keyColumns(plan);
   await send(
     db,
-    `delete from ${plan.rows} t using (${unnestColumns(keys)}, unnest($${keys.length + 1}::jsonb[]) as ${READ}) k
+    `delete from ${relationOf(plan, kind).relation} t using (${unnestColumns(keys)}, unnest($${keys.length + 1}::jsonb[]) as ${READ}) k
      where ${matchKey(plan, 't', 'k')} and t._version_vector = k.${READ}`,
-    [...columnArrays(keys, rows), vectorTexts(rows)],
+    [...columnArrays(keys, versions), vectorTexts(versions)],
   );
 }
+
+export const deleteRows = (db: Db, plan: Plan, rows: readonly Change[]): Promise<void> => remove(db, plan, 'row', rows);
+
+/** Only where another version of the key is stored in the same transaction: a key without either would be written as if it were new. */
+export const deleteTombstones = (db: Db, plan: Plan, tombstones: readonly Change[]): Promise<void> =>
+  remove(db, plan, 'tombstone', tombstones);
 
 /** The tombstone that is the state of its key now, and what was read there. */
 export type Burial = States & { readonly change: Change };

@@ -1,9 +1,8 @@
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
-import { logger, readVariable } from '@concord/runtime';
+import { applyThrough, logger, readVariable } from '@concord/runtime';
 import { bucketOf } from './bucket.ts';
 import { type Drained, drain } from './drain.ts';
-import { applyThrough } from './invoke.ts';
 
 const bucket = bucketOf(readVariable('CONCORD_FAILED_BUCKET'), new S3Client({}));
 /** A batch takes apply as long as apply may take: the drain's own time ends the wait, and a repeated call would only add work. */

@@ -7,7 +7,7 @@ const WRITERS = ['concord_apply', 'concord_operator'] as const;
 export const TABLE_ROLES = [...WRITERS, 'concord_capture'] as const;
 
 /**
- * Least privilege: apply writes rows and tombstones; operators write rows, for which all triggers fire, and read tombstones; capture
+ * Least privilege: apply writes rows and tombstones; operators write rows, for which all triggers fire, and collect tombstones; capture
  * reads both (Debezium wants to); nobody truncates.
  */
 export async function grant(tx: TransactionSql, table: Table): Promise<void> {
@@ -19,7 +19,8 @@ export async function grant(tx: TransactionSql, table: Table): Promise<void> {
   await tx.unsafe(`grant select, insert, update, delete on ${rows} to ${WRITERS.join(', ')}`);
   await tx.unsafe(`grant select, insert, update, delete on ${tombstones} to concord_apply`);
   await tx.unsafe(`grant select on ${rows}, ${tombstones} to concord_capture`);
-  await tx.unsafe(`grant select on ${tombstones} to concord_operator`);
+  // A row is locked only by whoever may update a column of it.
+  await tx.unsafe(`grant select, delete, update (_local) on ${tombstones} to concord_operator`);
   await tx.unsafe(`revoke truncate on ${rows} from ${WRITERS.join(', ')}`);
   await passRowSecurity(tx, rows);
 }

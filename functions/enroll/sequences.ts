@@ -1,4 +1,5 @@
-import type { Db } from '@concord/runtime';
+import { tombstoneSchema } from '@concord/events';
+import type { Db, Sql } from '@concord/runtime';
 import { ident } from '@concord/runtime';
 
 /** A sequence that fills a column of a table: serial, identity, or named in the column's default. */
@@ -60,8 +61,20 @@ export async function readGreatestIds(db: Db, tables: readonly string[]): Promis
 async function readGreatestId(db: Db, { table: name, column, numeric }: SerialColumn): Promise<bigint> {
   if (!numeric) return 0n;
   const [schema, table] = splitTable(name);
+  const inRows = await greatestIn(db, `${ident(schema)}.${ident(table)}`, column);
+  // An id of a row that was deleted is not given again either, where it is part of the key.
+  const tombstones = `${ident(tombstoneSchema(schema))}.${ident(table)}`;
+  const [known] = await db.unsafe(
+    `select from pg_attribute where attrelid = to_regclass($1::text) and attname = $2::text and not attisdropped`,
+    [tombstones, column],
+  );
+  const inTombstones = known === undefined ? 0n : await greatestIn(db, tombstones, column);
+  return inRows > inTombstones ? inRows : inTombstones;
+}
+
+async function greatestIn(db: Db, relation: string, column: string): Promise<bigint> {
   const [row] = await db.unsafe<{ max: string }[]>(
-    `select coalesce(trunc(max(${ident(column)})::numeric), 0)::text as max from ${ident(schema)}.${ident(table)}`,
+    `select coalesce(trunc(max(${ident(column)})::numeric), 0)::text as max from ${relation}`,
   );
   return BigInt(row?.max ?? '0');
 }
@@ -100,4 +113,25 @@ export async function readFormerIncrements(db: Db): Promise<FormerIncrements> {
     'select former_sequences as former from concord.enrolled_table',
   );
   return Object.assign({}, ...rows.map(({ former }) => former));
+}
+
+/**
+ * After a restore: this region's sequences go on above the greatest ids of any region, so that none which they had handed out since is
+ * handed out again. Never lowers one.
+ */
+export async function raiseSequences(
+  sql: Sql,
+  tables: readonly string[],
+  greatest: GreatestIds,
+  { slot, stride }: { readonly slot: number; readonly stride: number },
+): Promise<void> {
+  await sql.begin(async (tx) => {
+    for (const serial of await readSerialColumns(tx, tables)) {
+      const elsewhere = greatest[serialName(serial)] ?? 0n;
+      // The lock comes first: an id that is handed out after it was read could be handed out again.
+      await tx.unsafe(`alter sequence ${serial.sequence} increment by ${stride}`);
+      if (elsewhere > (await readLastIssued(tx, serial.sequence)))
+        await tx.unsafe(interleaveStatement(serial, elsewhere, slot, stride));
+    }
+  });
 }

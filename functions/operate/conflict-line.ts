@@ -22,10 +22,11 @@ export type ConflictLine = {
   readonly id: string;
   readonly table: string;
   readonly key: readonly (string | null)[];
-  readonly kind: ConflictKind;
+  /** `content_differs`: one version with two contents, of which reconciliation chose one. */
+  readonly kind: ConflictKind | 'content_differs';
   /** The rule that the loser lost by. */
   readonly rule: string;
-  /** Empty: the whole version. Else the columns of a register, or `column+stamp` of increments. */
+  /** Empty: the whole version. Else the columns of a register, or those that lost, or `column+stamp` of increments. */
   readonly part: string;
   /** What lost increments add up to; null where it is not known, and of everything else. */
   readonly amount: string | null;

@@ -53,6 +53,8 @@ export async function setRollout(sql: Sql, table: string, to: Rollout): Promise<
     if (before === undefined)
       throw new Refused(`${table} is not enrolled in this region`, '`concord status` lists the enrolled tables');
     await tx.unsafe('update concord.enrolled_table set rollout = $2::text where table_name = $1::text', [table, to]);
+    // What it had loaded is old by the time it is live again.
+    if (to !== 'live') await tx.unsafe('delete from concord.load where table_name = $1::text', [table]);
     const due = await tx.unsafe(
       `update concord.parked set retry_at = now() where table_name = $1::text and retry_at is not null and $2::text = 'live'`,
       [table, to],

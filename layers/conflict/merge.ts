@@ -127,7 +127,8 @@ export function joinVectors(a: Vector, b: Vector): Vector {
   return joined;
 }
 
-const sameVector = (a: Vector, b: Vector): boolean => {
+/** Do two vectors say the same? Versions of a lattice table with equal vectors are one. */
+export const sameVector = (a: Vector, b: Vector): boolean => {
   const names = Object.keys(a);
   return names.length === Object.keys(b).length && names.every((region) => a[region] === seen(b, region));
 };

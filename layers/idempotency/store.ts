@@ -1,4 +1,5 @@
 import { arrayLiteral, type Db, send } from '@concord/runtime';
+import { DELIVERED, GAP_CLOSED_AT } from './delivered.ts';
 import type { Tally } from './ledger.ts';
 import type { Progress } from './watermark.ts';
 
@@ -57,11 +58,13 @@ const RECORD = /* sql */ `
 update concord.watermark w set next_offset = p.next_offset, source_at = p.source_at, applied_at = clock_timestamp(),
   received = w.received + p.received, applied = w.applied + p.applied, superseded = w.superseded + p.superseded,
   held = w.held + p.held, parked = w.parked + p.parked, conflicts = w.conflicts + p.conflicts, skipped = w.skipped + p.skipped,
+  closed_at = greatest(w.closed_at, p.closed_at), delivered = ${DELIVERED}, gap_closed_at = ${GAP_CLOSED_AT},
   attempts = 0, suspect_offset = null
 from (select unnest($1::text[]) as topic, unnest($2::int4[]) as partition, unnest($3::int8[]) as next_offset,
   to_timestamp(unnest($4::float8[]) / 1000) as source_at, unnest($5::int8[]) as received, unnest($6::int8[]) as applied,
   unnest($7::int8[]) as superseded, unnest($8::int8[]) as held, unnest($9::int8[]) as parked, unnest($10::int8[]) as conflicts,
-  unnest($11::int8[]) as skipped) p
+  unnest($11::int8[]) as skipped, int8multirange(int8range(unnest($12::int8[]), unnest($3::int8[]))) as delivered,
+  timestamptz 'epoch' + unnest($13::int8[]) * interval '1 microsecond' as closed_at) p
 where w.topic = p.topic and w.partition = p.partition`;
 
 /** What a batch did in one topic-partition. `skipped`: records of tables that are not live here; they are not received. */
@@ -82,5 +85,7 @@ export async function record(db: Db, entries: readonly Entry[]): Promise<void> {
     column(({ tally }) => tally.parked),
     column(({ tally }) => tally.conflicts),
     column(({ skipped }) => skipped),
+    column(({ progress }) => progress.firstOffset),
+    column(({ progress }) => progress.closedUs),
   ]);
 }

@@ -1,4 +1,5 @@
 import { isHeartbeat, type KafkaRecord } from '@concord/events';
+import { heartbeatOf } from './heartbeat.ts';
 
 /** How far a topic-partition has been applied. It tells progress and where to resume; it never decides about a record. */
 export type Progress = {
@@ -12,6 +13,8 @@ export type Progress = {
   readonly sourceAtMs: number;
   /** Records without the heartbeats: those tell progress and have no outcome. */
   readonly received: number;
+  /** The greatest closed timestamp that the heartbeats announce, µs since 1970; 0: none does. */
+  readonly closedUs: number;
 };
 
 /**
@@ -35,9 +38,13 @@ export function progressOf(records: readonly KafkaRecord[]): Progress[] {
 
 function progressOfPartition(records: readonly KafkaRecord[]): Progress {
   let [first, last] = [records[0] as KafkaRecord, records[0] as KafkaRecord];
+  let [heartbeats, closedUs] = [0, 0];
   for (const record of records) {
     if (record.offset < first.offset) first = record;
     if (record.offset > last.offset) last = record;
+    if (!isHeartbeat(record)) continue;
+    heartbeats++;
+    closedUs = Math.max(closedUs, heartbeatOf(record)?.closedUs ?? 0);
   }
   return {
     topic: first.topic,
@@ -45,7 +52,8 @@ function progressOfPartition(records: readonly KafkaRecord[]): Progress {
     firstOffset: first.offset,
     nextOffset: last.offset + 1,
     sourceAtMs: last.timestamp,
-    received: records.length - records.reduce((count, record) => count + (isHeartbeat(record) ? 1 : 0), 0),
+    received: records.length - heartbeats,
+    closedUs,
   };
 }
 

@@ -131,9 +131,13 @@ export async function readTables(db: Db, names: readonly string[]): Promise<Read
 }
 
 async function tableOf(db: Db, row: Row): Promise<Table> {
-  const columns: Column[] = [];
-  for (const { missing, defaultExpression, ...column } of row.columns)
-    columns.push({ ...column, constantDefault: missing ?? (await constantText(db, defaultExpression)) });
+  const constants = await constantTexts(
+    db,
+    row.columns.map(({ missing, defaultExpression }) => (missing === null ? defaultExpression : null)),
+  );
+  const columns = row.columns.map(({ missing, defaultExpression: _, ...column }, index): Column => {
+    return { ...column, constantDefault: missing ?? constants[index] ?? null };
+  });
   const key = row.key.map(({ type, enumType, deterministic, ...rest }) => ({
     ...rest,
     canonical: deterministic && (enumType || CANONICAL.has(unquoted(type))),
@@ -147,11 +151,17 @@ const CAST = String.raw`(?:::[\w ."()[\]]+)?`;
 const LITERAL = String.raw`(?:${TEXT}|-?[0-9.]+|\(-[0-9.]+\)|true|false|NULL)${CAST}`;
 const CONSTANT = new RegExp(String.raw`^(?:${LITERAL}|ARRAY\[(?:${LITERAL}(?:, ${LITERAL})*)?\]${CAST})$`);
 
-/** The text of a default expression that is a literal (it comes from the catalogue), null for none and for functions. */
-async function constantText(db: Db, expression: string | null): Promise<string | null> {
-  if (expression === null || !CONSTANT.test(expression)) return null;
-  const [row] = await db.unsafe<{ text: string | null }[]>(`select (${expression})::text as text`);
-  return row?.text ?? null;
+/** The texts of default expressions that are literals (they come from the catalogue), null for none and for functions. */
+async function constantTexts(db: Db, expressions: readonly (string | null)[]): Promise<(string | null)[]> {
+  const isConstant = (expression: string | null): expression is string =>
+    expression !== null && CONSTANT.test(expression);
+  const constants = expressions.filter(isConstant);
+  if (constants.length === 0) return [];
+  const list = constants.map((expression) => `(${expression})::text`).join(', ');
+  const [row] = await db.unsafe<{ texts: (string | null)[] }[]>(`select to_json(array[${list}]::text[]) as texts`);
+  const texts = row?.texts ?? [];
+  let next = 0;
+  return expressions.map((expression) => (isConstant(expression) ? (texts[next++] ?? null) : null));
 }
 
 /** The columns that a write may name: all but generated ones. */

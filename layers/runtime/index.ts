@@ -1,6 +1,7 @@
 export * from './catalogue.ts';
 export * from './config.ts';
 export * from './credentials.ts';
+export * from './invoke.ts';
 export * from './kafka.ts';
 export * from './log.ts';
 export * from './login.ts';
@@ -11,4 +12,5 @@ export * from './scram.ts';
 export * from './secret.ts';
 export * from './sql.ts';
 export * from './texts.ts';
+export * from './topology-digest.ts';
 export * from './wake.ts';

@@ -13,9 +13,13 @@ const SETTINGS = {
   xmloption: 'content',
 } as const;
 
+const SET_PRINTING = Object.entries(SETTINGS)
+  .map(([name, value]) => `set local ${name} = '${value}'`)
+  .join('; ');
+
 /** Values are printed, and read, as change events carry them, until the transaction ends. */
 export async function setPrinting(tx: TransactionSql): Promise<void> {
-  for (const [name, value] of Object.entries(SETTINGS)) await tx.unsafe(`set local ${name} = '${value}'`);
+  await tx.unsafe(SET_PRINTING).simple();
 }
 
 /** Built-in types whose cast to text is not what PostgreSQL prints: it cuts blanks off, or adds a netmask. */

@@ -23,7 +23,20 @@ export type Carrier = {
   readonly append: (region: string, key: string | null, value: string | null) => Promise<void>;
   /** Changes in a region's topic: all records that are no heartbeats. */
   readonly changes: (region: string) => Promise<number>;
+  /** Where regions may come, go and come back while the others work: not in every carrier. */
+  readonly topics?: CarrierTopics;
   readonly stop: () => Promise<void>;
+};
+
+/** Nobody may read or write what is changed here: the mappings concerned are stopped. */
+export type CarrierTopics = {
+  /** Makes a region's topic, anew where it exists: then all that was in it is gone. */
+  readonly make: (region: string) => void;
+  readonly remove: (region: string) => void;
+  /** Region `into` reads the topic of `from` no more. */
+  readonly forget: (from: string, into: string) => void;
+  /** Sets the consumer group of `into` to an offset of each partition, or to the first one that is left. */
+  readonly seek: (from: string, into: string, offsets: ReadonlyMap<number, number>) => void;
 };
 
 export type CarrierOptions = {

@@ -9,6 +9,7 @@ import { everyoneWrites } from './acts/everyone-writes.ts';
 import { anApplyIsKilled } from './acts/kill.ts';
 import { poisonArrives } from './acts/poison.ts';
 import { policiesDecide } from './acts/policies.ts';
+import { whatWasLostIsFound } from './acts/reconciliation.ts';
 import { regionsComeUp } from './acts/regions-come-up.ts';
 import { showProgress } from './progress.ts';
 import type { Screen } from './screen/screen.ts';
@@ -99,7 +100,7 @@ async function tellAll(story: Story, startedAtMs: number): Promise<Verdict> {
   await aRegionIsCutOff(story);
   await anApplyIsKilled(story);
   await poisonArrives(story);
-  const wrong = await policiesDecide(story);
+  const wrong = [...(await policiesDecide(story)), ...(await whatWasLostIsFound(story))];
   await story.moment(1);
   return allIsCompared(story, startedAtMs, wrong);
 }

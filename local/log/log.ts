@@ -11,6 +11,8 @@ export type Bytes = string | Buffer;
 export type Log = {
   /** Throws when the topic exists or `partitions` is not a whole number from 1 on. */
   readonly createTopic: (topic: string, partitions: number) => void;
+  /** With its records and groups. */
+  readonly deleteTopic: (topic: string) => void;
   readonly topics: () => string[];
   readonly partitions: (topic: string) => number;
   /** Without `partition`, the key chooses it as Kafka's default partitioner would; records without a key take turns. */
@@ -96,6 +98,10 @@ export function createLog({ retain }: LogOptions): Log {
     createTopic: (name, partitions) => {
       if (topics.has(name)) throw new Error(`topic '${name}' exists already`);
       topics.set(name, newTopic(name, partitions));
+    },
+    deleteTopic: (name) => {
+      at(name);
+      topics.delete(name);
     },
     topics: () => [...topics.keys()],
     partitions: (name) => at(name).partitions.length,

@@ -7,6 +7,7 @@ import { type Regions, startRegions } from '../region.ts';
 import { watchActivity } from './activity.ts';
 import { chooseTables, type TableChoice } from './choose-tables.ts';
 import { loadData } from './load-data.ts';
+import { reconcileCommand } from './reconcile-files.ts';
 import type { Reporter } from './reporter.ts';
 import { runScript } from './run-script.ts';
 import { readScript, type ScriptFile } from './script-file.ts';
@@ -48,6 +49,7 @@ export async function startPlayground(options: PlaygroundOptions, reporter: Repo
   });
   await template.remove();
   reporter.ready(regions.all.map(({ name, url }) => ({ name, url: url() })));
+  reporter.step(`compare all regions whenever you like: ${await reconcileCommand(regions)}`);
   return regions;
 }
 

@@ -5,6 +5,7 @@ import { benchColdStart } from './cold-start.ts';
 import { describeMachine } from './machine.ts';
 import type { Part } from './part.ts';
 import { benchPath } from './path.ts';
+import { benchReconcile } from './reconcile.ts';
 import { withDatabase } from './users-table.ts';
 import { benchWrites } from './writes.ts';
 
@@ -12,9 +13,10 @@ const PARTS: Readonly<Record<string, (part: Part) => Promise<Record<string, numb
   apply: benchApply,
   writes: benchWrites,
   path: benchPath,
+  reconcile: benchReconcile,
   'cold-start': benchColdStart,
 };
-const USAGE = 'node test/bench/main.ts [apply|writes|path|cold-start ...] [--json] [--rows N] [--seconds S]';
+const USAGE = 'node test/bench/main.ts [apply|writes|path|reconcile|cold-start ...] [--json] [--rows N] [--seconds S]';
 
 /*
  * `npm run bench`: Concord beside what PostgreSQL does without it, in one run on one machine, so that the ratios mean

@@ -30,7 +30,16 @@ describe('concord demo', () => {
     const demo = startConcord(folder, ...ARGS);
     await assertEqual(demo);
     const acts = demo.lines.flatMap(({ act }) => (act === undefined ? [] : [String(act)]));
-    for (const part of ['come up', 'Everybody writes', 'is cut off', 'is back', 'is killed', 'poison', 'compared'])
+    for (const part of [
+      'come up',
+      'Everybody writes',
+      'is cut off',
+      'is back',
+      'is killed',
+      'poison',
+      'disappears',
+      'compared',
+    ])
       assert.ok(
         acts.some((act) => act.includes(part)),
         part,

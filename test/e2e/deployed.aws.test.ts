@@ -21,8 +21,8 @@ const KEYLESS = /nothing was changed\. 1 to mend: public\.keyless: .*primary key
 /** The load in this file must be written often enough for conflicts, and be over in seconds. */
 const CHANGES = 600;
 const ROTATIONS = 3;
-/** Operations, Network, Kafka, Database, Enroll, Apply and Review, in two regions; Operations and Alerts of the hub. */
-const STACKS = 16;
+/** Operations, Network, Kafka, Database, Enroll, Apply, Reconcile and Review, in two regions; Operations, Reconcile and Alerts of the hub. */
+const STACKS = 19;
 
 const deployed = useDeployed();
 const acknowledged = acknowledgedWrites();
@@ -137,7 +137,8 @@ describe('the deployed system', { skip, timeout: 600_000 }, () => {
   test('tells each conflict once, whichever region logged it', async () => {
     const { regions, database, console } = await deployed();
     const alert = await console(US).resource('Concord-hub-Alerts', 'AWS::Lambda::Function', 'AlertsFunction');
-    assert.deepEqual(await console(US).scheduled(), [alert]);
+    const machine = await console(US).resource('Concord-hub-Reconcile', 'AWS::StepFunctions::StateMachine');
+    assert.deepEqual((await console(US).scheduled()).toSorted(), [alert, machine].toSorted());
     const logged = new Set<string>();
     for (const region of regions)
       for (const { id } of await withConnection(database(region).url(), (sql) => sql`select id from concord.conflict`))
@@ -293,6 +294,25 @@ describe('the deployed system', { skip, timeout: 600_000 }, () => {
     assert.deepEqual(await console.scheduled(), [drain]);
   });
 
+  test('compares both regions, and brings back what was lost behind its back', async () => {
+    const system = await deployed();
+    const console = system.console(US);
+    const machine = await console.resource('Concord-hub-Reconcile', 'AWS::StepFunctions::StateMachine');
+    const { url } = system.database(EU);
+    const lose = 'set local session_replication_role = replica; delete from items where id between -100 and -96';
+    await withConnection(url(), (sql) => sql.begin((tx) => tx.unsafe(lose).simple()));
+    const told = (await console.execute(machine, { repair: true })) as Readonly<Record<string, unknown>>;
+    say(`reconciled: ${JSON.stringify(told)}`);
+    assert.deepEqual([told.verdict, told.differences], ['diverged', 5]);
+    const [there] = await withConnection(
+      url(),
+      (sql) => sql`select count(*)::int from items where id between -100 and -96`,
+    );
+    assert.equal(there?.count, 5);
+    const again = (await console.execute(machine, {})) as Readonly<Record<string, unknown>>;
+    assert.deepEqual([again.verdict, again.differences], ['match', 0]);
+  });
+
   test('is destroyed but for what holds data, and takes nothing from the databases', async () => {
     const { app, regions, console, database, localStack, mappings } = await deployed();
     const was = await Promise.all(regions.map((region) => database(region).dump()));
@@ -329,11 +349,13 @@ const BY_LOCALSTACK = /^log group \/aws\/lambda\//;
 /** What CloudFormation puts behind a name. */
 const GENERATED = /-[0-9a-f]{8}$/;
 
-/** What holds data: passwords that are in use in the database, batches that were given up, and the keys to both. */
+/** What holds data: passwords that are in use in the database, batches that were given up, reports of runs, and the keys to them. */
 const keptIn = (region: string): string[] => [
   ...(region === WITH_DESTINATION ? [`bucket concord-${region}-apply-applyfailedbatchesbucket`] : []),
+  ...(region === US ? ['bucket concord-hub-reconcile-reconcilerunsbucket'] : []),
   `key Concord: apply in ${region}`,
   `key Concord: database of ${region}`,
+  ...(region === US ? ['key Concord: reconciliation'] : []),
   `secret Concord: password of concord_apply in the database of ${region}`,
   `secret Concord: password of concord_capture in the database of ${region}`,
   `secret Concord: password of concord_operator in the database of ${region}`,

@@ -111,6 +111,27 @@ for (const version of ['15', '18'] as const)
       assert.deepEqual([await placeOf(fresh), await placeOf(old)], [['concord.conflict_other'], []]);
     });
 
+    test('sent alerts go after the same time, and reports after 90 days but for the last hundred', async () => {
+      await us.sql`insert into concord.alert (conflict_id, conflict, seen_in, next_try_at, sent_at)
+        select id, '{}', '{us}', null, sent_at from (values ('old', now() - interval '4 days'), ('young', now() - interval '2 days'), ('unsent', null)) a(id, sent_at)`;
+      await us.sql`insert into concord.reconciliation (run, finished_at, verdict, report)
+        select 'r' || n, now() - case when n <= 120 then interval '91 days' else interval '1 day' end, 'match', '{}' from generate_series(1, 150) n`;
+      await keep(3);
+      const alerts = await us.sql<{ id: string }[]>`select conflict_id as id from concord.alert order by 1`;
+      assert.deepEqual(
+        alerts.map(({ id: alert }) => alert),
+        ['unsent', 'young'],
+      );
+      const [reports] =
+        await us.sql`select count(*)::int as reports, count(*) filter (where finished_at > now() - interval '90 days')::int as young from concord.reconciliation`;
+      assert.deepEqual(reports, { reports: 100, young: 30 });
+      await us.sql`delete from concord.reconciliation`;
+      await us.sql`insert into concord.reconciliation (run, verdict, report) select 'r' || n, 'match', '{}' from generate_series(1, 120) n`;
+      await due();
+      await keep(3);
+      assert.equal((await us.sql`select from concord.reconciliation`).length, 120);
+    });
+
     test('lines that came before their partition move into it', async () => {
       await us.sql.unsafe(`drop table concord.${dayName(0)}`);
       const key = await conflict(0);

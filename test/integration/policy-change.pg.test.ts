@@ -201,7 +201,7 @@ for (const version of ['15', '18'] as const)
       assert.ok(beats.every(({ row }) => row.resolver === '99'));
       await notePeers(
         applySql,
-        beats.map(({ row }) => heartbeatOf('eu', row)),
+        beats.map(({ row }) => heartbeatOf('eu', { ...row, source_region: 'eu' })),
       );
       assert.deepEqual([...(await sql`select region, resolver from concord.peer`)], [{ region: 'eu', resolver: 99 }]);
     });

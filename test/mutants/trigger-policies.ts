@@ -205,8 +205,8 @@ export const TRIGGER_POLICY_MUTANTS: readonly Mutant[] = [
   {
     name: 'an older heartbeat counts',
     file: 'functions/apply/peers.ts',
-    find: 'where excluded.beat_at > p.beat_at and (',
-    replace: 'where (',
+    find: 'excluded.beat_at) > (concord.incarnation(p.source_region), p.sequence, p.beat_at)',
+    replace: 'excluded.beat_at) is not null',
     tests: CHANGE,
     only: `${IN_18}of heartbeats the newest`,
     why: 'a replayed topic tells of a function that is no longer there',

@@ -16,8 +16,8 @@ export type Version = {
 export type Acknowledged = {
   readonly add: (versions: readonly Version[]) => void;
   readonly keys: () => number;
-  /** A line for every key and region that holds less than what was acknowledged. */
-  readonly missing: (regions: readonly Region[]) => Promise<string[]>;
+  /** A line for every key and region that holds less than what was acknowledged; tombstones below the horizon (µs) may be gone. */
+  readonly missing: (regions: readonly Region[], horizonUs?: number) => Promise<string[]>;
 };
 
 export function acknowledgedWrites(): Acknowledged {
@@ -30,12 +30,13 @@ export function acknowledgedWrites(): Acknowledged {
       }
     },
     keys: () => greatest.size,
-    missing: async (regions) => {
+    missing: async (regions, horizonUs = 0) => {
       const stored = await Promise.all(regions.map(({ url }) => withConnection(url(), readStored)));
       return [...greatest.values()].flatMap((best) =>
         stored.flatMap((versions, index) => {
           const found = versions.get(best.id);
-          return found !== undefined && covers(found, best)
+          const mayBeGone = best.kind === 'tombstone' && best.stamp < horizonUs;
+          return (found === undefined ? mayBeGone : covers(found, best))
             ? []
             : [`${regions[index]?.name}: ${JSON.stringify(found)} instead of ${JSON.stringify(best)}`];
         }),

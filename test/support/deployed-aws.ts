@@ -18,6 +18,7 @@ import {
   RotateSecretCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
+import { DescribeExecutionCommand, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import type { LocalStack } from '../../local/localstack/localstack.ts';
 import { callJson } from './deployed-calls.ts';
 
@@ -31,10 +32,12 @@ export type Console = {
   readonly setMappings: (enabled: boolean) => Promise<void>;
   /** Invokes a function and waits for its answer. Throws what it fails with. */
   readonly invoke: (functionName: string, event: unknown) => Promise<unknown>;
+  /** Runs a state machine and waits for its end. Throws what it fails with. */
+  readonly execute: (stateMachineArn: string, input: object) => Promise<unknown>;
   readonly password: (secretId: string) => Promise<string>;
   /** Rotates a secret and waits until the new version is the current one. */
   readonly rotate: (secretId: string) => Promise<void>;
-  /** The names of the functions that rules invoke on a schedule. */
+  /** The names of the functions that rules invoke on a schedule, and the ARNs of what else they start. */
   readonly scheduled: () => Promise<string[]>;
   /** The texts of all objects of a bucket. */
   readonly objects: (bucket: string) => Promise<string[]>;
@@ -42,6 +45,7 @@ export type Console = {
 
 const POLL_MS = 50;
 const LIMIT_MS = 30_000;
+const EXECUTION_LIMIT_MS = 120_000;
 
 export function consoleOf(localStack: LocalStack, region: string): Console {
   const config = { ...localStack.clientConfig(region), maxAttempts: 1 };
@@ -76,6 +80,7 @@ export function consoleOf(localStack: LocalStack, region: string): Console {
       if (FunctionError !== undefined) throw new Error(text);
       return JSON.parse(text || 'null');
     },
+    execute: (stateMachineArn, input) => execute(new SFNClient(config), stateMachineArn, input),
     password: async (SecretId) => {
       const { SecretString = '' } = await manager.send(new GetSecretValueCommand({ SecretId }));
       return (JSON.parse(SecretString) as { readonly password: string }).password;
@@ -84,6 +89,15 @@ export function consoleOf(localStack: LocalStack, region: string): Console {
     scheduled: () => scheduledFunctions(localStack, region),
     objects: (bucket) => readObjects(s3, bucket),
   };
+}
+
+async function execute(sfn: SFNClient, stateMachineArn: string, input: object): Promise<unknown> {
+  const { executionArn } = await sfn.send(new StartExecutionCommand({ stateMachineArn, input: JSON.stringify(input) }));
+  const describe = () => sfn.send(new DescribeExecutionCommand({ executionArn }));
+  await until('the execution', async () => (await describe()).status !== 'RUNNING', EXECUTION_LIMIT_MS);
+  const { status, output = '', error, cause } = await describe();
+  if (status !== 'SUCCEEDED') throw new Error(`${status}: ${error}: ${cause}`);
+  return JSON.parse(output);
 }
 
 async function setMappings(lambda: LambdaClient, Enabled: boolean): Promise<void> {
@@ -128,7 +142,7 @@ async function readObjects(client: S3Client, Bucket: string): Promise<string[]> 
   return texts;
 }
 
-/** Asks until it is so. Throws after half a minute. */
+/** Asks until it is so. Throws after half a minute, unless told otherwise. */
 export async function until(what: string, condition: () => Promise<boolean>, limitMs = LIMIT_MS): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (!(await condition())) {

@@ -92,7 +92,7 @@ export async function canConnect(url: string): Promise<boolean> {
 }
 
 /** Written all the time: by heartbeats and what applies them, by schedules; and when a parked record is tried again. */
-const PROGRESS = 'heartbeat peer watermark unsettled upkeep conflict_count conflict_total alert alert_cursor'
+const PROGRESS = 'heartbeat beat_fence peer watermark unsettled upkeep conflict_count conflict_total alert alert_cursor'
   .split(' ')
   .map((name) => `concord.${name}`);
 const RETRIES = ['attempts', 'retry_at'];

@@ -37,7 +37,8 @@ const record = (topic: string, partition: number, offset: number): KafkaRecord =
 describe('the progress of a batch', () => {
   test('of nothing is nothing', () => assert.deepEqual(progressOf([]), []));
   test('is from the first offset to after the last, whatever the order', () => {
-    const expected = [{ topic: 'cdc.a', partition: 0, firstOffset: 5, nextOffset: 10, sourceAtMs: 9000, received: 3 }];
+    const place = { topic: 'cdc.a', partition: 0, firstOffset: 5, nextOffset: 10 };
+    const expected = [{ ...place, sourceAtMs: 9000, received: 3, closedUs: 0 }];
     assert.deepEqual(progressOf([5, 7, 9].map((at) => record('cdc.a', 0, at))), expected);
     assert.deepEqual(progressOf([9, 5, 7].map((at) => record('cdc.a', 0, at))), expected);
   });

@@ -29,6 +29,7 @@ describe('a topology', () => {
     assert.deepEqual(result.topology, {
       hub: good.hub,
       regions: good.regions,
+      formerRegions: [],
       priority: {},
       tables: ['public.users', 'public.orders'].map((name) => ({
         ...NO_POLICY,

@@ -16,6 +16,7 @@ import {
   latest,
   MICROSECOND,
   micros,
+  READ_HERE,
   rowOf,
   TRANSACTION,
   textArray,
@@ -177,7 +178,7 @@ begin${refuseIntervals(intervals)}${isMerge || rule.counters.length > 0 ? readDr
     parent := greatest(parent, tomb.seen);
     if not same_key or beneath then vector := tomb._version_vector; end if;
   end if;
-  select r.source_region, r.floor into here from concord.region r;
+  ${READ_HERE}
   stamp := greatest(${clock(bonusMs)}, parent operator(pg_catalog.+) ${MICROSECOND}, here.floor);
   dot := pg_catalog.jsonb_build_array(${micros('stamp')}, here.source_region);
   if begins then
@@ -231,7 +232,7 @@ declare
   image pg_catalog.json := pg_catalog.row_to_json(old);
   counters pg_catalog.jsonb := old._counters;
 begin${lifted}
-  select r.source_region, r.floor into here from concord.region r;
+  ${READ_HERE}
   insert into ${tombstoneTable(table)} as b (${keyList(table)}, image, _version, _last_updated, _source_region, _tx_id, _version_vector,
     _incarnation, _column_stamps, _counters, _local)
   select ${keyList(table, 'old')}, image, old._version operator(pg_catalog.+) 1::pg_catalog.int8, s.stamp, here.source_region,

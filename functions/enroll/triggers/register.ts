@@ -13,6 +13,7 @@ import {
   latest,
   MICROSECOND,
   newer,
+  READ_HERE,
   TRANSACTION,
   triggerFunction,
   withEntry,
@@ -89,7 +90,7 @@ begin${refuseIntervals(spec.intervals)}
     parent := greatest(parent, tomb.seen);
     if not same_key or not above then vector := tomb._version_vector; end if;
   end if;
-  select r.source_region, r.floor into here from concord.region r;
+  ${READ_HERE}
   stamp := greatest(${clock(spec.bonusMs)}, parent operator(pg_catalog.+) ${MICROSECOND}, here.floor);
   new._version := writes operator(pg_catalog.+) 1::pg_catalog.int8;
   new._last_updated := stamp;
@@ -111,7 +112,7 @@ export const buryRegister = (spec: TriggerSpec): string => {
 declare
   here pg_catalog.record;
 begin
-  select r.source_region, r.floor into here from concord.region r;
+  ${READ_HERE}
   insert into ${tombstoneTable(table)} as b (${keyList(table)}, image, _version, _last_updated, _source_region, _tx_id, _version_vector, _local)
   select ${keyList(table, 'old')}, pg_catalog.row_to_json(old), old._version operator(pg_catalog.+) 1::pg_catalog.int8, s.stamp, here.source_region,
     ${TRANSACTION}, ${withEntry('old._version_vector', 'here.source_region', 's.stamp')}, true

@@ -1,0 +1,50 @@
+import type { StoredVersion } from '@concord/events';
+import { arrayLiteral, ident, qualified, readTables, type Sql, sameKey, type Table } from '@concord/runtime';
+
+/** Names that no column of a table has. */
+const [STAMP, REGION, VECTOR] = ['"concord stamp"', '"concord region"', '"concord vector"'];
+
+function statementOf(table: Table): string {
+  const keys = table.key.map(({ name }, index) => {
+    const column = table.columns.find((candidate) => candidate.name === name);
+    if (column === undefined) throw new Error(`${table.name} has no column ${name}`);
+    const values = column.viaText
+      ? `unnest($${index + 1}::text[])::${column.type}`
+      : `unnest($${index + 1}::${column.type}[])`;
+    return `${values} as ${ident(name)}`;
+  });
+  const next = keys.length + 1;
+  return `delete from ${qualified(table.name)} t using (select ${keys.join(', ')}, unnest($${next}::timestamptz[]) as ${STAMP},
+    unnest($${next + 1}::text[]) as ${REGION}, unnest($${next + 2}::jsonb[]) as ${VECTOR}) k
+  where ${sameKey(table, 't', 'k')} and t._last_updated = k.${STAMP} and t._source_region = k.${REGION} and t._version_vector = k.${VECTOR}`;
+}
+
+const HELD = /* sql */ `
+delete from concord.limbo l using (select unnest($2::jsonb[]) as key, unnest($3::text[]) as vector) k
+where l.table_name = $1::text and l.key = k.key and l.event ->> '_version_vector' = k.vector`;
+
+/**
+ * Deletes rows and held rows that are still the given versions, and leaves no tombstone; returns how many there were. `sql` is of
+ * `concord_apply`, for which no trigger fires.
+ */
+export async function removeVersions(sql: Sql, name: string, versions: readonly StoredVersion[]): Promise<number> {
+  return sql.begin(async (tx) => {
+    const table = (await readTables(tx, [name])).get(name);
+    if (table === undefined) throw new Error(`table ${name} does not exist here`);
+    const [rows, held] = [
+      versions.filter(({ place }) => place === 'row'),
+      versions.filter(({ place }) => place === 'held'),
+    ];
+    const texts = (of: readonly StoredVersion[], column: string): string =>
+      arrayLiteral(of.map(({ event }) => event[column] ?? null));
+    const deleted = await tx.unsafe(statementOf(table), [
+      ...table.key.map((column) => texts(rows, column.name)),
+      ...['_last_updated', '_source_region', '_version_vector'].map((column) => texts(rows, column)),
+    ]);
+    const keys = arrayLiteral(
+      held.map(({ event }) => JSON.stringify(table.key.map((column) => event[column.name] ?? null))),
+    );
+    const released = await tx.unsafe(HELD, [name, keys, texts(held, '_version_vector')]);
+    return deleted.count + released.count;
+  }) as Promise<number>;
+}

@@ -1,0 +1,98 @@
+import type { Mutant } from './mutant.ts';
+
+const STORE = ['test/unit/reconcile-store.test.ts'];
+const CLI = ['test/unit/cli-reconcile.test.ts'];
+
+/** Bugs in runs from the command line. */
+export const CLI_RECONCILE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'a run that is stopped keeps what failed because of that',
+    file: 'local/reconcile/watched.ts',
+    find: 'signal?.aborted ? never<T>() : Promise.reject(error)',
+    replace: 'Promise.reject(error)',
+    tests: STORE,
+    only: 'after the signal',
+    why: 'Ctrl-C makes a region one that cannot be read, for good',
+  },
+  {
+    name: 'a name of a run leaves its folder',
+    file: 'local/reconcile/store.ts',
+    find: 'if (/^[0-9a-z_-][0-9a-z._-]{0,99}$/.test(part)) return part;',
+    replace: 'if (part.length < 100) return part;',
+    tests: STORE,
+    only: 'a folder',
+    why: 'a table that is called .. writes anywhere',
+  },
+  {
+    name: 'two tables share the files of a run',
+    file: 'local/reconcile/store.ts',
+    find: "createHash('sha256').update(part)",
+    replace: "createHash('sha256').update('')",
+    tests: STORE,
+    only: 'tells names apart',
+    why: 'the differences of one table are taken for those of another',
+  },
+  {
+    name: 'an incomplete run is a match',
+    file: 'local/reconcile/outcome.ts',
+    find: "...(verdict === 'incomplete' ? [verdict] : []),",
+    replace: '',
+    tests: CLI,
+    only: 'incomplete with',
+    why: 'a region that nobody could read counts as equal',
+  },
+  {
+    name: 'a repair hides another schema',
+    file: 'local/reconcile/outcome.ts',
+    find: "before === 'schema' ? before : (after?.verdict ?? before)",
+    replace: 'after?.verdict ?? before',
+    tests: CLI,
+    only: 'schema with',
+    why: 'tables that differ in their columns count as equal once their rows were repaired',
+  },
+  {
+    name: 'a region may be left out',
+    file: 'cli/region-urls.ts',
+    find: 'if (missing.length > 0)',
+    replace: 'if (missing.length > 1)',
+    tests: CLI,
+    only: 'a region that is left out',
+    why: 'the region that differs is the one that nobody named',
+  },
+  {
+    name: 'apply logs in with the password of another role',
+    file: 'cli/region-urls.ts',
+    find: "  other.password = '';\n",
+    replace: '',
+    tests: CLI,
+    only: 'come from options',
+    why: 'an administrator’s password is tried for concord_apply, and locks it out',
+  },
+  {
+    name: 'a dry run collects tombstones',
+    file: 'local/reconcile/dry-run.ts',
+    find: "if (request.do === 'collect')",
+    replace: 'if (false)',
+    tests: CLI,
+    only: 'a dry run writes nothing',
+    why: 'what was only to be looked at is deleted',
+  },
+  {
+    name: 'the URL of another region is taken for this one’s',
+    file: 'local/reconcile/preflight.ts',
+    find: 'if (actual !== region)',
+    replace: "if (actual === '')",
+    tests: CLI,
+    only: 'another region',
+    why: 'one database is compared with itself and matches',
+  },
+  {
+    name: 'a topology that lacks a region is taken for the whole',
+    file: 'local/reconcile/preflight.ts',
+    find: 'if (strangers.length > 0)',
+    replace: 'if (strangers.length > 1)',
+    tests: CLI,
+    only: 'a topic of nobody',
+    why: 'a region that is not in an old concord.json is never compared',
+  },
+];

@@ -1,0 +1,96 @@
+import type { Mutant } from './mutant.ts';
+
+const DIGEST = ['test/integration/digest.pg.test.ts'];
+const NEARLY = ['test/integration/digest-nearly.pg.test.ts'];
+
+/** What reconciliation takes for equal, and what it does not see. */
+export const DIGEST_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'stamps leave the region out',
+    file: 'functions/digest/hash.ts',
+    find: "['t._last_updated', 't._source_region']",
+    replace: "['t._last_updated']",
+    tests: DIGEST,
+    only: 'digests on PostgreSQL 18 digests are equal exactly',
+    why: 'two regions that wrote in one microsecond are taken for one',
+  },
+  {
+    name: 'a tombstone is hashed as a row',
+    file: 'functions/digest/hash.ts',
+    find: 'tombstone: 7_110_002',
+    replace: 'tombstone: 7_110_001',
+    tests: DIGEST,
+    only: 'digests on PostgreSQL 18 digests are equal exactly',
+    why: 'a row that is dead elsewhere by the same version is not seen',
+  },
+  {
+    name: 'json is hashed by its value',
+    file: 'functions/digest/hash.ts',
+    find: "kindNamed(digest, column.name).identity || column.name === '_version_vector'",
+    replace: "column.name === '_version_vector' || kindNamed(digest, column.name).stable",
+    tests: NEARLY,
+    why: 'regions print other texts for one value, 1.5 and 1.50, for ever',
+  },
+  {
+    name: 'texts are hashed by their collation',
+    file: 'functions/digest/hash.ts',
+    find: '`(${printed(\'t\', column)}) collate "C"`',
+    replace: "printed('t', column)",
+    tests: NEARLY,
+    why: 'texts that a collation takes for equal are not told apart',
+  },
+  {
+    name: 'columns are hashed in the order of the table',
+    file: 'functions/digest/hash.ts',
+    find: '.sort(byName)',
+    replace: '',
+    tests: DIGEST,
+    only: 'digests on PostgreSQL 18 columns count by their names',
+    why: 'every row of a table that was altered in another order differs',
+  },
+  {
+    name: 'held rows are no part of a digest',
+    file: 'functions/digest/source.ts',
+    find: '...(limbo.length > 0 ? [held] : [])];',
+    replace: '];',
+    tests: DIGEST,
+    only: 'digests on PostgreSQL 18 a held row',
+    why: 'a row that is held here and seen there is reported as missing',
+  },
+  {
+    name: 'tombstones beneath a newer row count',
+    file: 'functions/digest/source.ts',
+    find: ', ...newer].join(',
+    replace: '].join(',
+    tests: DIGEST,
+    only: 'digests on PostgreSQL 18 tombstones below',
+    why: 'a region that has collected one, or never had it, differs for ever',
+  },
+  {
+    name: 'the horizon is not looked at',
+    file: 'functions/digest/source.ts',
+    find: '>= ${reading.horizonUs}`',
+    replace: '>= 0`',
+    tests: DIGEST,
+    only: 'digests on PostgreSQL 18 tombstones below',
+    why: 'a tombstone that one region has collected is repaired for ever',
+  },
+  {
+    name: 'a page ends in the middle of a key',
+    file: 'functions/digest/list.ts',
+    find: 'while (end < found.length && found[end]?.id === last) end++;',
+    replace: '',
+    tests: DIGEST,
+    only: 'digests on PostgreSQL 18 pages and lists',
+    why: 'a version is listed twice, and a tombstone looks like all there is of its key',
+  },
+  {
+    name: 'a partition with gaps counts as delivered',
+    file: 'functions/digest/state.ts',
+    find: 'as closed from concord.applied_closed w',
+    replace: 'as closed from concord.watermark w',
+    tests: DIGEST,
+    only: 'digests on PostgreSQL 18 state',
+    why: 'what was given up is taken for lost, or its tombstones are collected before it arrives',
+  },
+];

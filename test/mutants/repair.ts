@@ -1,0 +1,128 @@
+import type { Mutant } from './mutant.ts';
+
+const UNIT = ['test/unit/repair.test.ts'];
+const DECODE = ['test/unit/repair-decode.test.ts'];
+const REPAIR = ['test/integration/repair.pg.test.ts'];
+const RACES = ['test/integration/repair-races.pg.test.ts'];
+const IN_18 = 'PostgreSQL 18.*';
+
+/** Bugs of what brings versions to the regions that lack them. */
+export const REPAIR_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'what a version is to be written over is ignored',
+    file: 'functions/apply/decode.ts',
+    find: 'repairRunOf(record)?.insteadOf',
+    replace: 'undefined as string | undefined',
+    tests: DECODE,
+    only: 'says what it is to be written over',
+    why: 'rows with equal stamps and other contents stay different for ever',
+  },
+  {
+    name: 'a version is written over another content than the one that was told',
+    file: 'functions/apply/corrupt.ts',
+    find: 'isSameVersion(stored, change) && contentOf(stored.event) === change.insteadOf',
+    replace: 'isSameVersion(stored, change)',
+    tests: REPAIR,
+    only: `${IN_18}an other content is written over only`,
+    why: 'two runs at once overwrite what the other has chosen',
+  },
+  {
+    name: 'an older version is written over a newer one',
+    file: 'functions/apply/corrupt.ts',
+    find: 'isSameVersion(stored, change) && contentOf(stored.event) === change.insteadOf',
+    replace: 'contentOf(stored.event) === change.insteadOf',
+    tests: REPAIR,
+    only: `${IN_18}an older version is not written over`,
+    why: 'a mistake of who compares takes a newer row away',
+  },
+  {
+    name: 'a content that is written over is forgotten',
+    file: 'functions/apply/corrupt.ts',
+    find: 'logConflicts(db, plan.table.name, lines)',
+    replace: 'logConflicts(db, plan.table.name, lines.slice(lines.length))',
+    tests: REPAIR,
+    only: `${IN_18}every kind of difference`,
+    why: 'I6: what reconciliation decided against is nowhere',
+  },
+  {
+    name: 'a row is taken away to be written over',
+    file: 'functions/apply/corrupt.ts',
+    find: '!moves && !isHeld && change.kind === stored.kind',
+    replace: 'moves && !isHeld && change.kind === stored.kind',
+    tests: RACES,
+    only: `${IN_18}a write that waits for a row`,
+    why: 'an application whose update waited for the row is told that there is none',
+  },
+  {
+    name: 'rows that have each other’s unique values are written over one by one',
+    file: 'functions/apply/isolate.ts',
+    find: 'winners, plan.table.uniques.length > 0)',
+    replace: 'winners)',
+    tests: REPAIR,
+    only: `${IN_18}rows that want one unique value`,
+    why: 'such rows are parked, and the regions stay different',
+  },
+  {
+    name: 'rows from before enrolment come from anywhere',
+    file: 'functions/apply/check-version.ts',
+    find: "isBottom(version) && topic === internalTopic('repair')",
+    replace: 'isBottom(version)',
+    tests: DECODE,
+    only: 'comes on no other topic',
+    why: 'whoever can write to a topic can insert rows that nobody has written',
+  },
+  {
+    name: 'rows from before enrolment are refused',
+    file: 'functions/apply/check-version.ts',
+    find: "isBottom(version) && topic === internalTopic('repair')",
+    replace: 'isBottom(version) && topic === version.region',
+    tests: DECODE,
+    only: 'may be a row from before enrolment',
+    why: 'a table that had rows when it was enrolled is never equal',
+  },
+  {
+    name: 'repaired rows are local',
+    file: 'functions/apply/write-clean.ts',
+    find: 'select i.*, false from',
+    replace: 'select i.*, true from',
+    tests: REPAIR,
+    only: `${IN_18}every kind of difference`,
+    why: 'I8: each repair is published as if it had been written here',
+  },
+  {
+    name: 'a repair runs as fast as it can',
+    file: 'functions/repair/repair.ts',
+    find: 'if (waitMs > 0) await clock.sleep(waitMs);',
+    replace: '',
+    tests: UNIT,
+    only: 'goes no faster than it may',
+    why: 'a region that lacks millions of rows serves its applications no more',
+  },
+  {
+    name: 'a repair catches up',
+    file: 'functions/repair/repair.ts',
+    find: 'nextMs = clock.now() + (records',
+    replace: 'nextMs += (records',
+    tests: UNIT,
+    only: 'does not wait where apply is the slower one',
+    why: 'after a slow moment all that was missed comes at once',
+  },
+  {
+    name: 'a repair looks at the clock too late',
+    file: 'functions/repair/repair.ts',
+    find: 'if (remainingMs() - waitMs < BEGIN_MS) break;',
+    replace: 'if (remainingMs() < 0) break;',
+    tests: UNIT,
+    only: 'stops before its time is up',
+    why: 'the invocation dies, and nobody knows what was sent',
+  },
+  {
+    name: 'what apply gave back counts as sent',
+    file: 'functions/repair/repair.ts',
+    find: 'if (batchItemFailures.length > 0)',
+    replace: 'if (batchItemFailures.length > 1)',
+    tests: UNIT,
+    only: 'fails where apply failed',
+    why: 'the report says that rows were repaired which were rolled back',
+  },
+];
