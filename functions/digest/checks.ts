@@ -85,14 +85,18 @@ type Unique = {
   readonly nullsNotDistinct: boolean;
 };
 
-/** Valid or not: of an index that a failed `create … concurrently` left, or that is damaged, nobody is told otherwise. */
+/**
+ * Of those that let two rows in: a deferrable constraint where triggers do not fire, an index that a failed `create … concurrently` left.
+ * What a valid index rules out is not looked for; whether an index is damaged is amcheck's to tell.
+ */
 const UNIQUES = /* sql */ `
 select x.relname as name, i.indnullsnotdistinct as "nullsNotDistinct", pg_get_expr(i.indpred, i.indrelid) as predicate,
   (select json_agg(pg_get_indexdef(i.indexrelid, k, true) order by k) from generate_series(1, i.indnkeyatts) k) as expressions
-from pg_index i join pg_class x on x.oid = i.indexrelid where i.indrelid = $1::text::regclass and i.indisunique order by x.relname`;
+from pg_index i join pg_class x on x.oid = i.indexrelid where i.indrelid = $1::text::regclass and i.indisunique
+  and not (i.indisvalid and i.indisready and i.indimmediate) order by x.relname`;
 
 async function duplicates(tx: TransactionSql, digest: DigestTable): Promise<CheckResult[]> {
-  // The index itself may be what is wrong.
+  // It is the index that is wrong.
   await tx
     .unsafe('set local enable_indexscan = off; set local enable_indexonlyscan = off; set local enable_bitmapscan = off')
     .simple();
