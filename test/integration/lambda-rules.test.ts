@@ -67,6 +67,7 @@ describe('packages', () => {
       const environment = {
         ...DEPLOYED,
         ...{ CONCORD_FAILED_BUCKET: 'bucket', CONCORD_APPLY_FUNCTION: 'apply', CONCORD_ALERTS: '{}' },
+        CONCORD_RECONCILE: '{"bucket":"bucket"}',
         // What calls AWS is refused at once.
         ...{ AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE', AWS_SECRET_ACCESS_KEY: 'example' },
         ...{ AWS_ENDPOINT_URL: 'http://127.0.0.1:1', AWS_MAX_ATTEMPTS: '1' },

@@ -159,7 +159,7 @@ describe('the commands of an operator', { timeout: 120_000 }, () => {
     assert.match((await concord(['rollout', '--url', url, 'public.items'])).out, /public\.items\s+applied\s+1/);
     assert.match((await concord(['status', '--url', url])).out, /public\.items: shadow/);
     const live = await concord(['rollout', '--url', url, 'public.items', 'live']);
-    assert.match(live.err, /is missing here: the table needs a first load, which comes with\nreconciliation/);
+    assert.match(live.err, /is missing here: the table needs a first load. In this order:\nlive, then `concord load`/);
     assert.equal((await concord(['rollout', '--url', url, 'public.items', 'live', '--yes'])).code, 0);
     assert.equal((await concord(['rollout', '--url', url, 'public.items', 'paused'])).code, 2);
     assert.match((await concord(['rollout', '--url', url, 'public.gone'])).err, /public\.gone is not enrolled/);
