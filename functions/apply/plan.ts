@@ -1,5 +1,16 @@
-import { CLAIM_COLUMN, LATTICE_COLUMNS, STAMP_COLUMNS, tombstoneSchema } from '@concord/events';
-import { arrayLiteral, type Column, ident, printed, sameKey, type Table, writableColumns } from '@concord/runtime';
+import { CLAIM_COLUMN, LATTICE_COLUMNS, STAMP_COLUMNS } from '@concord/events';
+import {
+  arrayLiteral,
+  type Column,
+  ident,
+  printed,
+  rowsOf,
+  sameKey,
+  type Table,
+  tombstoneColumns,
+  tombstonesOf,
+  writableColumns,
+} from '@concord/runtime';
 import { type Change, KEY_SEPARATOR } from './change.ts';
 
 /**
@@ -20,15 +31,6 @@ export type Plan = {
 
 const NO_IMAGE: ReadonlySet<string> = new Set([...STAMP_COLUMNS, ...LATTICE_COLUMNS, CLAIM_COLUMN]);
 
-const IMAGE: Column = {
-  name: 'image',
-  type: 'pg_catalog.json',
-  viaText: false,
-  generated: false,
-  identity: '',
-  constantDefault: null,
-};
-
 const plans = new WeakMap<Table, Plan>();
 
 export function planOf(table: Table): Plan {
@@ -42,24 +44,15 @@ export function planOf(table: Table): Plan {
 function makePlan(table: Table): Plan {
   const rowColumns = writableColumns(table).filter((column) => column.name !== '_local');
   const keyNames = table.key.map((column) => column.name);
-  const keys = keyNames.map((name) => columnNamed(table, name));
-  const names = table.lattice ? [...STAMP_COLUMNS, ...LATTICE_COLUMNS] : STAMP_COLUMNS;
-  const stamps = names.map((name) => columnNamed(table, name));
   return {
     table,
-    rows: `${ident(table.schema)}.${ident(table.table)}`,
-    tombstones: `${ident(tombstoneSchema(table.schema))}.${ident(table.table)}`,
+    rows: rowsOf(table),
+    tombstones: tombstonesOf(table),
     keyNames,
     rowColumns,
-    tombstoneColumns: [...keys, IMAGE, ...stamps],
+    tombstoneColumns: tombstoneColumns(table),
     overriding: table.columns.some((column) => column.identity === 'always') ? 'overriding system value' : '',
   };
-}
-
-function columnNamed(table: Table, name: string): Column {
-  const column = table.columns.find((candidate) => candidate.name === name);
-  if (column === undefined) throw new Error(`${table.name} has no column ${name}: enroll it again`);
-  return column;
 }
 
 export const keyColumns = (plan: Plan): readonly Column[] => plan.tombstoneColumns.slice(0, plan.keyNames.length);

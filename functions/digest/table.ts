@@ -1,5 +1,14 @@
-import { LATTICE_COLUMNS, STAMP_COLUMNS, tombstoneSchema } from '@concord/events';
-import { type Column, type Db, ident, readTables, type Table } from '@concord/runtime';
+import {
+  type Column,
+  type Db,
+  ident,
+  keyColumnsOf,
+  readTables,
+  rowsOf,
+  type Table,
+  tombstoneColumns,
+  tombstonesOf,
+} from '@concord/runtime';
 
 /** How values of a column become bytes that are the same in all regions. */
 export type Kind = {
@@ -73,41 +82,22 @@ export async function readDigestTable(db: Db, name: string): Promise<DigestTable
   if (table === undefined) throw new Error(`table ${name} does not exist here`);
   const enrolled = await db.unsafe('select from concord.enrolled_table where table_name = $1::text', [name]);
   if (enrolled.length === 0) throw new Error(`table ${name} is not enrolled here`);
-  const rows = `${ident(table.schema)}.${ident(table.table)}`;
+  const rows = rowsOf(table);
   const found = await db.unsafe<Found[]>(KINDS, [rows]);
   const keyNames = new Set(table.key.map((column) => column.name));
   const schemas = new Set(
     found.filter((column) => keyNames.has(column.name)).flatMap((column) => column.schemas ?? []),
   );
-  const keyColumns = table.key.map((column) => columnNamed(table, column.name));
-  const stamps = [...STAMP_COLUMNS, ...(table.lattice ? LATTICE_COLUMNS : [])].map((stamp) =>
-    columnNamed(table, stamp),
-  );
   return {
     table,
     rows,
-    tombstones: `${ident(tombstoneSchema(table.schema))}.${ident(table.table)}`,
-    keyColumns,
+    tombstones: tombstonesOf(table),
+    keyColumns: keyColumnsOf(table),
     rowColumns: table.columns.filter((column) => !column.generated && column.name !== '_local'),
-    tombstoneColumns: [...keyColumns, IMAGE, ...stamps],
+    tombstoneColumns: tombstoneColumns(table),
     kinds: new Map(found.map((column) => [column.name, kindOf(column)])),
     searchPath: ['pg_catalog', ...schemas].map(ident).join(', '),
   };
-}
-
-const IMAGE: Column = {
-  name: 'image',
-  type: 'pg_catalog.json',
-  viaText: false,
-  generated: false,
-  identity: '',
-  constantDefault: null,
-};
-
-function columnNamed(table: Table, name: string): Column {
-  const column = table.columns.find((candidate) => candidate.name === name);
-  if (column === undefined) throw new Error(`${table.name} has no column ${name}: enroll it again`);
-  return column;
 }
 
 const isCitext = (type: string): boolean => type.endsWith('.citext');

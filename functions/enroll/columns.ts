@@ -1,6 +1,6 @@
 import { CLAIM_COLUMN, LATTICE_COLUMNS } from '@concord/events';
-import { type Db, ident, type Table } from '@concord/runtime';
-import { rowTable, schemaOf, tombstoneTable } from './names.ts';
+import { type Db, ident, rowsOf, type Table, tombstonesOf } from '@concord/runtime';
+import { schemaOf } from './names.ts';
 
 type Definition = readonly [name: string, definition: string];
 
@@ -23,10 +23,10 @@ const CLAIM: Definition = [CLAIM_COLUMN, 'jsonb'];
 const adds = (definitions: readonly Definition[]): string =>
   definitions.map(([name, definition]) => `add column if not exists ${ident(name)} ${definition}`).join(', ');
 
-export const addStampColumns = (table: Table): string => `alter table ${rowTable(table)} ${adds(STAMP_COLUMNS)}`;
+export const addStampColumns = (table: Table): string => `alter table ${rowsOf(table)} ${adds(STAMP_COLUMNS)}`;
 
 export const dropOwnColumns = (table: Table): string =>
-  `alter table ${rowTable(table)} ${[...STAMP_COLUMN_NAMES, ...LATTICE_COLUMNS, CLAIM_COLUMN]
+  `alter table ${rowsOf(table)} ${[...STAMP_COLUMN_NAMES, ...LATTICE_COLUMNS, CLAIM_COLUMN]
     .map((name) => `drop column if exists ${ident(name)}`)
     .join(', ')}`;
 
@@ -39,8 +39,8 @@ export async function addNeededColumns(db: Db, table: Table, needsLattice: boole
     ...(needsLattice && !table.lattice ? LATTICE : []),
     ...(table.uniques.length > 0 && !table.claims ? [CLAIM] : []),
   ];
-  if (rows.length > 0) await db.unsafe(`alter table ${rowTable(table)} ${adds(rows)}`);
-  if (needsLattice && !table.lattice) await db.unsafe(`alter table ${tombstoneTable(table)} ${adds(LATTICE)}`);
+  if (rows.length > 0) await db.unsafe(`alter table ${rowsOf(table)} ${adds(rows)}`);
+  if (needsLattice && !table.lattice) await db.unsafe(`alter table ${tombstonesOf(table)} ${adds(LATTICE)}`);
 }
 
 /** The tombstone table: the key's very types and collations, so that equality is the type's and not the text's. */
@@ -48,7 +48,7 @@ export function createTombstoneTable(table: Table): string[] {
   const key = table.key.map(({ name }) => ident(name)).join(', ');
   return [
     `create schema if not exists ${schemaOf(table)}`,
-    `create table ${tombstoneTable(table)} as select ${key} from ${rowTable(table)} with no data`,
-    `alter table ${tombstoneTable(table)} add column image json, ${adds(STAMP_COLUMNS)}, add primary key (${key}), replica identity full`,
+    `create table ${tombstonesOf(table)} as select ${key} from ${rowsOf(table)} with no data`,
+    `alter table ${tombstonesOf(table)} add column image json, ${adds(STAMP_COLUMNS)}, add primary key (${key}), replica identity full`,
   ];
 }

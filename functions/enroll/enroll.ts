@@ -1,9 +1,8 @@
 import { bonusMs, heartbeatIds, isLattice, type TableEntry, type Topology } from '@concord/events';
-import { arrayLiteral, type Db, readTables, type Sql, type Table, type TransactionSql } from '@concord/runtime';
+import { arrayLiteral, type Db, readTables, rowsOf, type Sql, type Table, type TransactionSql } from '@concord/runtime';
 import { addNeededColumns, addStampColumns, createTombstoneTable } from './columns.ts';
 import { grant } from './grant.ts';
 import { migrate } from './migrate.ts';
-import { rowTable } from './names.ts';
 import { giveToOwner } from './owner.ts';
 import { type Decided, decideRule, type Pending, storedRule } from './policy.ts';
 import { mendPublication, publish } from './publish.ts';
@@ -118,7 +117,7 @@ async function enrollTable(tx: TransactionSql, entry: TableEntry, options: Enrol
   const decided = await decideRule(tx, entry, former, options.topology);
   await addNeededColumns(tx, table, isLattice(decided.wanted) || isLattice(decided.rule));
   const sequences = await interleaveSequences(tx, table, known?.sequences ?? {}, options);
-  const identities = await makeIdentityFull(tx, rowTable(table), known?.identities ?? {});
+  const identities = await makeIdentityFull(tx, rowsOf(table), known?.identities ?? {});
   await remember(tx, entry, decided, { identities, sequences });
   await makeTriggers(tx, name, decided.rule, partitions, options);
   return { isNew: known === undefined, waitsFor: decided.waitsFor };
@@ -156,7 +155,7 @@ async function readPartitions(db: Db, table: Table): Promise<string[]> {
   const rows = await db.unsafe<{ name: string }[]>(
     `select format('%I.%I', n.nspname, c.relname) as name from pg_partition_tree($1::text::regclass) p
        join pg_class c on c.oid = p.relid join pg_namespace n on n.oid = c.relnamespace where p.level > 0`,
-    [rowTable(table)],
+    [rowsOf(table)],
   );
   return rows.map(({ name }) => name);
 }
@@ -165,7 +164,7 @@ async function readPartitions(db: Db, table: Table): Promise<string[]> {
 async function readColumnCount(db: Db, table: Table): Promise<number> {
   const [row] = await db.unsafe<{ count: number }[]>(
     'select relnatts::int as count from pg_class where oid = $1::text::regclass',
-    [rowTable(table)],
+    [rowsOf(table)],
   );
   return row?.count ?? 0;
 }

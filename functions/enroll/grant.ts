@@ -1,5 +1,5 @@
-import { type Db, ident, type Table, type TransactionSql } from '@concord/runtime';
-import { rowTable, schemaOf, tombstoneTable } from './names.ts';
+import { type Db, ident, rowsOf, type Table, type TransactionSql, tombstonesOf } from '@concord/runtime';
+import { schemaOf } from './names.ts';
 
 /** Roles that change rows: apply writes what other regions wrote, and an operator's reinstated version is a local write. */
 const WRITERS = ['concord_apply', 'concord_operator'] as const;
@@ -11,7 +11,7 @@ export const TABLE_ROLES = [...WRITERS, 'concord_capture'] as const;
  * reads both (Debezium wants to); nobody truncates.
  */
 export async function grant(tx: TransactionSql, table: Table): Promise<void> {
-  const [rows, tombstones] = [rowTable(table), tombstoneTable(table)];
+  const [rows, tombstones] = [rowsOf(table), tombstonesOf(table)];
   const roles = TABLE_ROLES.join(', ');
   await tx.unsafe(`grant usage on schema ${ident(table.schema)}, ${schemaOf(table)} to ${roles}`);
   for (const schema of await readTypeSchemas(tx, table))
@@ -44,14 +44,14 @@ async function readTypeSchemas(db: Db, table: Table): Promise<string[]> {
     `select distinct n.nspname as name from pg_attribute a join pg_type t on t.oid = a.atttypid
        join pg_namespace n on n.oid = t.typnamespace
      where a.attrelid = $1::text::regclass and a.attnum > 0 and not a.attisdropped and n.nspname <> 'pg_catalog'`,
-    [rowTable(table)],
+    [rowsOf(table)],
   );
   return rows.map(({ name }) => name);
 }
 
 /** Takes back what `grant` gave on the table itself. */
 export async function revoke(db: Db, table: Table): Promise<void> {
-  const rows = rowTable(table);
+  const rows = rowsOf(table);
   for (const role of WRITERS) await db.unsafe(`drop policy if exists ${role} on ${rows}`);
   await db.unsafe(`revoke all on ${rows} from ${TABLE_ROLES.join(', ')}`);
 }

@@ -19,12 +19,6 @@ export type Named = Pick<Table, 'schema' | 'table'>;
 
 export const schemaOf = (table: Named): string => ident(tombstoneSchema(table.schema));
 
-/** The table itself, quoted. */
-export const rowTable = (table: Named): string => `${ident(table.schema)}.${ident(table.table)}`;
-
-/** Its tombstone table, quoted: same name, in schema `concord_<schema>`. */
-export const tombstoneTable = (table: Named): string => `${schemaOf(table)}.${ident(table.table)}`;
-
 export type TriggerFunction = 'stamp' | 'bury' | 'check';
 
 export const functionName = (table: Named, kind: TriggerFunction): string =>

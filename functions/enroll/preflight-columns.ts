@@ -1,7 +1,6 @@
 import { CLAIM_COLUMN, CONNECTOR_FIELDS, LATTICE_COLUMNS, type Topology, tombstoneSchema } from '@concord/events';
-import { type Column, type Db, type Table, unquoted } from '@concord/runtime';
+import { type Column, type Db, rowsOf, type Table, unquoted } from '@concord/runtime';
 import { STAMP_COLUMN_NAMES } from './columns.ts';
-import { rowTable } from './names.ts';
 import type { Finding } from './preflight.ts';
 import { checkConnector } from './preflight-connector.ts';
 import { readSerialColumns } from './sequences.ts';
@@ -82,7 +81,7 @@ async function isEnrolled(db: Db, { schema, table }: Table): Promise<boolean> {
 async function checkVirtual(db: Db, table: Table): Promise<Finding[]> {
   const rows = await db.unsafe<{ name: string }[]>(
     `select attname as name from pg_attribute where attrelid = $1::text::regclass and attgenerated = 'v' and not attisdropped`,
-    [rowTable(table)],
+    [rowsOf(table)],
   );
   return rows.map(({ name }) => ({
     level: 'error',

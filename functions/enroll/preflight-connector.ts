@@ -1,6 +1,5 @@
-import { arrayLiteral, type Db, type Table } from '@concord/runtime';
+import { arrayLiteral, type Db, rowsOf, type Table } from '@concord/runtime';
 import { STAMP_COLUMN_NAMES } from './columns.ts';
-import { rowTable } from './names.ts';
 import type { Finding } from './preflight.ts';
 
 /**
@@ -62,7 +61,7 @@ where n.nspname <> 'pg_catalog' and t.typname = any ($2::text::text[])
 /** What stops or misleads the connector alone: found in PostgreSQL's own log of changes, it would be right. */
 export async function checkConnector(db: Db, table: Table): Promise<Finding[]> {
   const borrowed = await db.unsafe<{ column: string; type: string }[]>(BORROWED_NAMES, [
-    rowTable(table),
+    rowsOf(table),
     arrayLiteral(READ_BY_NAME),
   ]);
   const refuse = (code: string, reason: string, hint: string): Finding => ({

@@ -1,7 +1,6 @@
 import { CLAIM_COLUMN, LATTICE_COLUMNS, type TableEntry, type Topology } from '@concord/events';
-import { type Column, type Db, type Table, unquoted } from '@concord/runtime';
+import { type Column, type Db, rowsOf, type Table, unquoted } from '@concord/runtime';
 import { STAMP_COLUMN_NAMES } from './columns.ts';
-import { rowTable } from './names.ts';
 import type { Finding } from './preflight.ts';
 import { type Rule, readRules } from './preflight-rules.ts';
 
@@ -32,7 +31,7 @@ const refusal = (table: Table, code: string, reason: string, hint: string): Find
 async function readNullable(db: Db, table: Table): Promise<ReadonlySet<string>> {
   const rows = await db.unsafe<{ name: string }[]>(
     'select attname as name from pg_attribute where attrelid = $1::text::regclass and attnum > 0 and not attisdropped and not attnotnull',
-    [rowTable(table)],
+    [rowsOf(table)],
   );
   return new Set(rows.map(({ name }) => name));
 }

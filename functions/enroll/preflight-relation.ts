@@ -1,6 +1,6 @@
 import type { Topology } from '@concord/events';
-import type { Db, Table } from '@concord/runtime';
-import { rowTable, TRIGGERS } from './names.ts';
+import { type Db, rowsOf, type Table } from '@concord/runtime';
+import { TRIGGERS } from './names.ts';
 import type { Finding } from './preflight.ts';
 
 type Relation = {
@@ -50,10 +50,10 @@ from pg_trigger where not tgisinternal and tgparentid = 0 and not (tgname = any(
 /** What kind of relation it is, its constraints, rules and triggers. */
 export async function checkRelation(db: Db, table: Table, topology: Topology): Promise<Finding[]> {
   const enrolled = `{${topology.tables.map((entry) => JSON.stringify(entry.name)).join(',')}}`;
-  const [relation] = await db.unsafe<Relation[]>(RELATION, [rowTable(table), enrolled]);
+  const [relation] = await db.unsafe<Relation[]>(RELATION, [rowsOf(table), enrolled]);
   if (relation === undefined) return [];
   const triggers = await db.unsafe<Trigger[]>(USER_TRIGGERS, [
-    rowTable(table),
+    rowsOf(table),
     `{${Object.values(TRIGGERS)
       .map((name) => JSON.stringify(name))
       .join(',')}}`,

@@ -1,5 +1,4 @@
-import type { Db, Table } from '@concord/runtime';
-import { rowTable } from './names.ts';
+import { type Db, rowsOf, type Table } from '@concord/runtime';
 
 /** A constraint or unique index that looks at columns of a row, its primary key aside. */
 export type Rule = {
@@ -40,5 +39,4 @@ select r.kind, r.name, to_json(array(
     order by 1)) as columns
 from rule r order by r.kind, r.name`;
 
-export const readRules = (db: Db, table: Table): Promise<readonly Rule[]> =>
-  db.unsafe<Rule[]>(RULES, [rowTable(table)]);
+export const readRules = (db: Db, table: Table): Promise<readonly Rule[]> => db.unsafe<Rule[]>(RULES, [rowsOf(table)]);

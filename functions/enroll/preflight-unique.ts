@@ -1,5 +1,4 @@
-import type { Db, Table } from '@concord/runtime';
-import { rowTable } from './names.ts';
+import { type Db, rowsOf, type Table } from '@concord/runtime';
 import type { Finding } from './preflight.ts';
 
 type UniqueIndex = {
@@ -33,7 +32,7 @@ order by 1`;
 
 /** Unique indexes beside the primary key: two regions may each give one value away, and then the earlier claim is visible. */
 export async function checkUnique(db: Db, table: Table): Promise<Finding[]> {
-  const indexes = await db.unsafe<UniqueIndex[]>(UNIQUE, [rowTable(table)]);
+  const indexes = await db.unsafe<UniqueIndex[]>(UNIQUE, [rowsOf(table)]);
   return indexes.map((index) => checkIndex(table, index));
 }
 

@@ -1,6 +1,6 @@
 import { tombstoneSchema } from '@concord/events';
-import { type Db, ident, type Sql } from '@concord/runtime';
-import { type Named, tombstoneTable } from './names.ts';
+import { type Db, ident, type Sql, tombstonesOf } from '@concord/runtime';
+import type { Named } from './names.ts';
 import {
   filterOf,
   nameOf,
@@ -35,7 +35,7 @@ export async function mendPublication(sql: Sql, lockTimeoutMs: number): Promise<
 
 /** A table and its tombstones. */
 export async function publish(db: Db, table: Named): Promise<void> {
-  await makeIdentityFull(db, tombstoneTable(table), {});
+  await makeIdentityFull(db, tombstonesOf(table), {});
   await publishTables(db, [nameOf(table), nameOf({ schema: tombstoneSchema(table.schema), table: table.table })]);
 }
 

@@ -1,5 +1,4 @@
-import { type Db, ident, type Table } from '@concord/runtime';
-import { rowTable, tombstoneTable } from './names.ts';
+import { type Db, ident, rowsOf, type Table, tombstonesOf } from '@concord/runtime';
 
 type KeyColumn = { readonly name: string; readonly type: string };
 
@@ -16,8 +15,8 @@ where i.indrelid = $1::text::regclass and i.indisprimary order by k.position`;
  * follows. Throws when the primary key consists of other columns: the tombstones of former rows are then without meaning.
  */
 export async function alignTombstoneKey(db: Db, table: Table): Promise<void> {
-  const tombstones = tombstoneTable(table);
-  const rows = await db.unsafe<KeyColumn[]>(KEY, [rowTable(table)]);
+  const tombstones = tombstonesOf(table);
+  const rows = await db.unsafe<KeyColumn[]>(KEY, [rowsOf(table)]);
   const former = await db.unsafe<KeyColumn[]>(KEY, [tombstones]);
   const isRenamed = (was: KeyColumn): boolean => !table.columns.some(({ name }) => name === was.name);
   for (const [index, { name, type }] of rows.entries()) {

@@ -1,8 +1,8 @@
 import { tombstoneSchema } from '@concord/events';
-import { type Db, ident, readTables, type Sql, type Table } from '@concord/runtime';
+import { type Db, ident, readTables, rowsOf, type Sql, type Table, tombstonesOf } from '@concord/runtime';
 import { dropOwnColumns } from './columns.ts';
 import { revoke, TABLE_ROLES } from './grant.ts';
-import { functionName, type Named, rowTable, TRIGGERS, tombstoneTable } from './names.ts';
+import { functionName, type Named, TRIGGERS } from './names.ts';
 import { type FormerIdentities, restoreIdentity } from './replica-identity.ts';
 import { type FormerIncrements, readFormerIncrements, splitTable } from './sequences.ts';
 
@@ -33,7 +33,7 @@ export async function unenroll(sql: Sql, name: string, lockTimeoutMs = 5000): Pr
 }
 
 async function giveBack(db: Db, table: Table, former: Former): Promise<void> {
-  const rows = rowTable(table);
+  const rows = rowsOf(table);
   await db.unsafe(`alter publication concord drop table ${rows}`);
   for (const relation of await allRelations(db, table))
     await db.unsafe(`drop trigger if exists ${ident(TRIGGERS.truncate)} on ${relation}`);
@@ -47,14 +47,14 @@ async function giveBack(db: Db, table: Table, former: Former): Promise<void> {
 async function dropOwn(db: Db, table: Named): Promise<void> {
   for (const kind of ['stamp', 'bury', 'check'] as const)
     await db.unsafe(`drop function if exists ${functionName(table, kind)}() cascade`);
-  await db.unsafe(`drop table if exists ${tombstoneTable(table)}`);
+  await db.unsafe(`drop table if exists ${tombstonesOf(table)}`);
 }
 
 async function allRelations(db: Db, table: Table): Promise<string[]> {
   const rows = await db.unsafe<{ name: string }[]>(
     `select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where c.oid = $1::text::regclass or c.oid in (select relid from pg_partition_tree($1::text::regclass))`,
-    [rowTable(table)],
+    [rowsOf(table)],
   );
   return rows.map(({ name }) => name);
 }

@@ -1,9 +1,9 @@
-import { ident, readTables, type Sql, setPrinting, type TransactionSql } from '@concord/runtime';
+import { ident, readTables, rowsOf, type Sql, setPrinting, type TransactionSql } from '@concord/runtime';
 import type { ConflictLine } from './conflict-line.ts';
 import { alreadyDecided, findConflict, isDecided } from './conflicts.ts';
 import { Refused } from './refused.ts';
 import { planReinstatement, type Reinstatement, type ReinstateOptions, type TableFacts } from './reinstatement.ts';
-import { readStanding, rowsOf, type Standing, typeOf } from './standing.ts';
+import { readStanding, type Standing, typeOf } from './standing.ts';
 
 /** What a reinstatement writes, or wrote. */
 export type Reinstated = Reinstatement & {

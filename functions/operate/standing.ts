@@ -1,6 +1,14 @@
 import type { Ranked, Vector } from '@concord/conflict';
-import { tombstoneSchema } from '@concord/events';
-import { type Column, ident, sameKey, type Table, type TransactionSql, textsOf } from '@concord/runtime';
+import {
+  type Column,
+  ident,
+  rowsOf,
+  sameKey,
+  type Table,
+  type TransactionSql,
+  textsOf,
+  tombstonesOf,
+} from '@concord/runtime';
 import { type ConflictLine, type Image, imageOf, iso } from './conflict-line.ts';
 
 type Dot = readonly [stamp: number, region: string];
@@ -41,10 +49,6 @@ export function typeOf(table: Table, name: string): string {
   if (column === undefined) throw new Error(`${table.name} has no column ${name}`);
   return column.type;
 }
-
-export const rowsOf = (table: Table): string => `${ident(table.schema)}.${ident(table.table)}`;
-
-const tombstonesOf = (table: Table): string => `${ident(tombstoneSchema(table.schema))}.${ident(table.table)}`;
 
 const HELD = /* sql */ `
 select event as image, (extract(epoch from stamp) * 1000000)::int8::float8 as stamp, region, ${iso('stamp')} as at,

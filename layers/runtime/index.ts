@@ -8,6 +8,7 @@ export * from './login.ts';
 export * from './metrics.ts';
 export * from './postgres.ts';
 export { connectionOf } from './reconnecting.ts';
+export * from './relations.ts';
 export * from './scram.ts';
 export * from './secret.ts';
 export * from './sql.ts';

@@ -1,14 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Table } from '@concord/runtime';
-import {
-  derivedName,
-  functionName,
-  rowTable,
-  schemaOf,
-  TRIGGERS,
-  tombstoneTable,
-} from '../../functions/enroll/names.ts';
+import { rowsOf, type Table, tombstonesOf } from '@concord/runtime';
+import { derivedName, functionName, schemaOf, TRIGGERS } from '../../functions/enroll/names.ts';
 import {
   firstIdAbove,
   interleaveStatement,
@@ -34,9 +27,9 @@ const tableNamed = (schema: string, table: string): Table => ({
 describe('names of objects', () => {
   test('are quoted, whatever the table is called', () => {
     const table = tableNamed('Sales', 'line "items"');
-    assert.equal(rowTable(table), '"Sales"."line ""items"""');
+    assert.equal(rowsOf(table), '"Sales"."line ""items"""');
     assert.equal(schemaOf(table), '"concord_Sales"');
-    assert.equal(tombstoneTable(table), '"concord_Sales"."line ""items"""');
+    assert.equal(tombstonesOf(table), '"concord_Sales"."line ""items"""');
     assert.equal(functionName(table, 'stamp'), '"concord_Sales"."line ""items"".stamp"');
   });
   test('are the plain ones up to 63 bytes', () => {

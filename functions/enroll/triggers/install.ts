@@ -1,6 +1,6 @@
 import { isLattice } from '@concord/events';
-import { ident, sameKey, type Table } from '@concord/runtime';
-import { functionName, rowTable, TRIGGERS } from '../names.ts';
+import { ident, rowsOf, sameKey, type Table } from '@concord/runtime';
+import { functionName, TRIGGERS } from '../names.ts';
 import { buryLattice, checkLattice, stampLattice } from './lattice.ts';
 import { buryRegister, checkRegister, stampRegister } from './register.ts';
 import type { TriggerSpec } from './spec.ts';
@@ -13,7 +13,7 @@ export const functionStatements = (spec: TriggerSpec): string[] =>
 
 /** Statements that (re)create the triggers of a table. TRUNCATE triggers do not reach partitions: each gets its own. */
 export function triggerStatements(table: Table, partitions: readonly string[]): string[] {
-  const on = rowTable(table);
+  const on = rowsOf(table);
   const keyChanged = `not (${sameKey(table, 'old', 'new')})`;
   const make = (name: string, when: string, run: string): string =>
     `create or replace trigger ${ident(name)} ${when} execute function ${run}()`;

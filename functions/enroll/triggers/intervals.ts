@@ -1,5 +1,4 @@
-import { type Db, literal, type Table } from '@concord/runtime';
-import { rowTable } from '../names.ts';
+import { type Db, literal, rowsOf, type Table } from '@concord/runtime';
 
 const INTERVAL_COLUMNS = /* sql */ `
 with recursive base as (
@@ -9,7 +8,7 @@ select name from base where type = 'interval'::regtype order by 1`;
 
 /** Columns of type interval, also behind domains. Not arrays and composites: Debezium leaves their text alone. */
 export async function readIntervalColumns(db: Db, table: Table): Promise<string[]> {
-  return (await db.unsafe<{ name: string }[]>(INTERVAL_COLUMNS, [rowTable(table)])).map(({ name }) => name);
+  return (await db.unsafe<{ name: string }[]>(INTERVAL_COLUMNS, [rowsOf(table)])).map(({ name }) => name);
 }
 
 /** What an interval that cannot travel prints, in any style, and little else does: so that most rows are not parsed. */

@@ -1,8 +1,8 @@
 import { EVERY_COLUMN, registerName } from '@concord/conflict';
 import { LATTICE_COLUMNS } from '@concord/events';
-import { ident, literal, sameKey, type Table } from '@concord/runtime';
+import { ident, literal, sameKey, type Table, tombstonesOf } from '@concord/runtime';
 import { STAMP_COLUMN_NAMES } from '../columns.ts';
-import { functionName, tombstoneTable } from '../names.ts';
+import { functionName } from '../names.ts';
 import { addToCounters, beginCounters, countsOthers, readCounters } from './counters.ts';
 import { refuseIntervals } from './intervals.ts';
 import { checkFunction } from './register.ts';
@@ -108,7 +108,7 @@ const changedRow = ({ rule }: TriggerSpec): string => `
 /** The tombstone of NEW's key, or the row that is held under it, whichever life is later, as `tomb`. */
 function lookUp(spec: TriggerSpec): string {
   const columns = `b._version, ${latest('b')} as seen, b._version_vector, ${life('b')} as life`;
-  const buried = `from ${tombstoneTable(spec.table)} b where ${sameKey(spec.table, 'b', 'new')}`;
+  const buried = `from ${tombstonesOf(spec.table)} b where ${sameKey(spec.table, 'b', 'new')}`;
   if (!isHeldBack(spec)) return `select ${columns} into tomb ${buried}`;
   const held = `select ${heldValue('_version', 'int8')} as _version, l.stamp as _last_updated, l.region as _source_region,
         ${heldValue('_version_vector', 'jsonb')} as _version_vector, ${heldValue('_incarnation', 'jsonb')} as _incarnation from ${fromHeld(spec)}`;
@@ -233,7 +233,7 @@ declare
   counters pg_catalog.jsonb := old._counters;
 begin${lifted}
   ${READ_HERE}
-  insert into ${tombstoneTable(table)} as b (${keyList(table)}, image, _version, _last_updated, _source_region, _tx_id, _version_vector,
+  insert into ${tombstonesOf(table)} as b (${keyList(table)}, image, _version, _last_updated, _source_region, _tx_id, _version_vector,
     _incarnation, _column_stamps, _counters, _local)
   select ${keyList(table, 'old')}, image, old._version operator(pg_catalog.+) 1::pg_catalog.int8, s.stamp, here.source_region,
     ${TRANSACTION}, ${withEntry('old._version_vector', 'here.source_region', 's.stamp')},

@@ -1,7 +1,7 @@
 import { LATTICE_COLUMNS } from '@concord/events';
-import { ident, sameKey } from '@concord/runtime';
+import { ident, rowsOf, sameKey, tombstonesOf } from '@concord/runtime';
 import { STAMP_COLUMN_NAMES } from '../columns.ts';
-import { functionName, rowTable, tombstoneTable } from '../names.ts';
+import { functionName } from '../names.ts';
 import { refuseIntervals } from './intervals.ts';
 import type { TriggerSpec } from './spec.ts';
 import {
@@ -37,7 +37,7 @@ const metadata = ({ table }: TriggerSpec): readonly string[] => [
 function lookUp(spec: TriggerSpec): string {
   const { table } = spec;
   const columns = `b._version, b._last_updated, b._source_region, b._version_vector, ${seenBy(spec, 'b')} as seen`;
-  const buried = `from ${tombstoneTable(table)} b where ${sameKey(table, 'b', 'new')}`;
+  const buried = `from ${tombstonesOf(table)} b where ${sameKey(table, 'b', 'new')}`;
   if (!isHeldBack(spec)) return `select ${columns} into tomb ${buried}`;
   const held = `select ${heldValue('_version', 'int8')} as _version, l.stamp as _last_updated, l.region as _source_region,
         ${heldValue('_version_vector', 'jsonb')} as _version_vector from ${fromHeld(spec)}`;
@@ -113,7 +113,7 @@ declare
   here pg_catalog.record;
 begin
   ${READ_HERE}
-  insert into ${tombstoneTable(table)} as b (${keyList(table)}, image, _version, _last_updated, _source_region, _tx_id, _version_vector, _local)
+  insert into ${tombstonesOf(table)} as b (${keyList(table)}, image, _version, _last_updated, _source_region, _tx_id, _version_vector, _local)
   select ${keyList(table, 'old')}, pg_catalog.row_to_json(old), old._version operator(pg_catalog.+) 1::pg_catalog.int8, s.stamp, here.source_region,
     ${TRANSACTION}, ${withEntry('old._version_vector', 'here.source_region', 's.stamp')}, true
   from (select greatest(${clock(spec.bonusMs)}, ${seenBy(spec, 'old')} operator(pg_catalog.+) ${MICROSECOND}, here.floor) as stamp) s
@@ -140,7 +140,7 @@ const BLANK = `null, 0, '-infinity'::pg_catalog.timestamptz, '', 0, ${EMPTY}, fa
  */
 export function checkFunction(spec: TriggerSpec, isAbove: (other: string) => string, held: string): string {
   const { table } = spec;
-  const touch = `update ${rowTable(table)} t set _version = t._version where ${sameKey(table, 't', 'new')};`;
+  const touch = `update ${rowsOf(table)} t set _version = t._version where ${sameKey(table, 't', 'new')};`;
   const overtake = isHeldBack(spec)
     ? `
   if exists (select from ${fromHeld(spec)}) then
@@ -154,13 +154,13 @@ export function checkFunction(spec: TriggerSpec, isAbove: (other: string) => str
     `
 begin
   if pg_catalog.current_setting('transaction_isolation') operator(pg_catalog.<>) 'read committed' then${isHeldBack(spec) ? refuseHidden(spec) : ''}
-    insert into ${tombstoneTable(table)} (${keyList(table)}, image, _version, _last_updated, _source_region, _tx_id, _version_vector, _local)
+    insert into ${tombstonesOf(table)} (${keyList(table)}, image, _version, _last_updated, _source_region, _tx_id, _version_vector, _local)
     values (${keyList(table, 'new')}, ${BLANK}) on conflict do nothing;
     if found then
-      delete from ${tombstoneTable(table)} b where ${sameKey(table, 'b', 'new')};${isHeldBack(spec) ? '' : '\n      return null;'}
+      delete from ${tombstonesOf(table)} b where ${sameKey(table, 'b', 'new')};${isHeldBack(spec) ? '' : '\n      return null;'}
     end if;
   end if;
-  if exists (select from ${tombstoneTable(table)} b where ${sameKey(table, 'b', 'new')} and not ${isAbove('b')}) then
+  if exists (select from ${tombstonesOf(table)} b where ${sameKey(table, 'b', 'new')} and not ${isAbove('b')}) then
     ${touch}
   end if;${overtake}
   return null;

@@ -1,5 +1,4 @@
-import { type Db, ident, literal, type Table, unquoted } from '@concord/runtime';
-import { rowTable } from '../names.ts';
+import { type Db, ident, literal, rowsOf, type Table, unquoted } from '@concord/runtime';
 import type { TriggerSpec } from './spec.ts';
 import { micros, rowOf } from './sql.ts';
 
@@ -24,7 +23,7 @@ where s.attnum > 0 and a.attgenerated = '' order by a.attnum`;
 
 /** Columns on which what a row holds of the table's secondary unique keys depends. */
 export async function readClaimedColumns(db: Db, table: Table): Promise<string[]> {
-  return (await db.unsafe<{ name: string }[]>(CLAIMED, [rowTable(table)])).map(({ name }) => name);
+  return (await db.unsafe<{ name: string }[]>(CLAIMED, [rowsOf(table)])).map(({ name }) => name);
 }
 
 /**
