@@ -88,7 +88,10 @@ const CONSEQUENCES: readonly (readonly [setting: RegExp, consequence: string])[]
   ],
   [/^producer\.override\.max\.request\.size$/, 'a large row stops the connector, and everything behind it'],
   [/^producer\.override\.(security|sasl|ssl)/, 'the connector writes as another principal, or unencrypted'],
-  [/^driver\./, 'the password comes from elsewhere, or is not read again after a rotation: capture stops then'],
+  [
+    /^(driver\.|custom\.retriable)/,
+    'the password comes from elsewhere, or is not read again after a rotation: capture stops then',
+  ],
   [/^database\.ssl/, 'the password and every change may cross the network unencrypted'],
   [/^database\./, 'another database is captured'],
   [

@@ -99,6 +99,8 @@ function source(region: string, database: SourceDatabase): Settings {
 function password(from: SourceDatabase['password']): Settings {
   if (typeof from === 'string') return { 'database.password': from };
   return {
+    // A password that was changed between reading the secret and logging in: the next connection reads it anew.
+    'custom.retriable.exception': '(?s).*password authentication failed.*',
     'driver.authenticationPluginClassName': PASSWORD_CLASS,
     'driver.concord.secret': from.id,
     'driver.concord.secret.region': from.region,

@@ -193,4 +193,17 @@ describe('the password of the connector on a worker configured as on MSK Connect
     secretsManager.denied.delete(ARN);
     await assertCaptures();
   });
+
+  test('while the database refuses the password of the secret, a connection that is lost is tried again without end', async () => {
+    await region.sql.unsafe(`alter role concord_capture password 'set by hand'`);
+    const asked = reads();
+    await disconnect();
+    await eventually(async () => reads() >= asked + 6);
+    assert.deepEqual(
+      (await connectorStatus(worker.url, CONNECTOR))?.tasks.map(({ state }) => state),
+      ['RUNNING'],
+    );
+    await rotate('as the secret says');
+    await assertCaptures();
+  });
 });

@@ -80,6 +80,7 @@ describe('a password that the driver reads by itself', () => {
     const settings = settingsOf({ id: ARN, region: 'eu-west-1' });
     assert.ok(!('database.password' in settings));
     assert.deepEqual(own(settings), {
+      'custom.retriable.exception': '(?s).*password authentication failed.*',
       'driver.authenticationPluginClassName': 'io.concord.connect.SecretPassword',
       'driver.concord.secret': ARN,
       'driver.concord.secret.region': 'eu-west-1',

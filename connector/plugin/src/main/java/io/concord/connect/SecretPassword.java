@@ -18,8 +18,9 @@ import org.postgresql.util.PSQLState;
  * running connector with its next connection, and no worker keeps it. Debezium gives up at a refused password, so one that was
  * read at the start would stop the capture at the first lost connection after a rotation.
  *
- * <p>A rotation sets the password in the database a moment before it moves the label AWSCURRENT, and may be given up in between:
- * while there is a pending password, a login tells which of the two it is.
+ * <p>A rotation sets the password in the database a moment before it moves the label AWSCURRENT, may be given up in between, and may
+ * begin after the secret was read: a login tells which password it is. Where none opens the database, the connection is tried
+ * again, with what the secret holds by then.
  *
  * <p>Properties of the connection: {@code concord.secret} (id or ARN), {@code concord.secret.key} (default {@code password}),
  * {@code concord.secret.region}, and optionally {@code concord.secret.endpoint}.
@@ -31,10 +32,22 @@ public final class SecretPassword implements AuthenticationPlugin {
   static final String REGION = "concord.secret.region";
   static final String ENDPOINT = "concord.secret.endpoint";
 
+  /** Does the database let the connection's user in with a password? */
+  interface Login {
+    boolean opens(String password) throws PSQLException;
+  }
+
   private final Properties connection;
+  private final Login login;
 
   public SecretPassword(Properties connection) {
     this.connection = connection;
+    this.login = this::opens;
+  }
+
+  SecretPassword(Properties connection, Login login) {
+    this.connection = connection;
+    this.login = login;
   }
 
   @Override
@@ -44,24 +57,23 @@ public final class SecretPassword implements AuthenticationPlugin {
       // In this order: the label may move in between, and what is pending then is current.
       Optional<String> pending = secrets.pendingValue(required(SECRET), key);
       String current = secrets.value(required(SECRET), key);
-      boolean isRotating = pending.isPresent() && !pending.get().equals(current);
-      boolean isPending = isRotating && !opens(current) && opens(pending.get());
-      return (isPending ? pending.get() : current).toCharArray();
+      if (login.opens(current)) return current.toCharArray();
+      if (pending.isPresent() && login.opens(pending.get())) return pending.get().toCharArray();
+      throw new SecretProblem("the database refuses the password of secret '%s'".formatted(required(SECRET)));
     } catch (SecretProblem problem) {
       // Of the class that Debezium tries again: Secrets Manager may be out of reach for a while.
       throw new PSQLException(problem.getMessage(), PSQLState.CONNECTION_UNABLE_TO_CONNECT);
     }
   }
 
-  /** Does the database let this connection's user in with the password? */
   private boolean opens(String password) throws PSQLException {
-    Properties login = new Properties();
-    for (String name : connection.stringPropertyNames()) login.setProperty(name, connection.getProperty(name));
-    PGProperty.AUTHENTICATION_PLUGIN_CLASS_NAME.set(login, (String) null);
-    PGProperty.REPLICATION.set(login, (String) null);
-    PGProperty.PASSWORD.set(login, password);
+    Properties plain = new Properties();
+    for (String name : connection.stringPropertyNames()) plain.setProperty(name, connection.getProperty(name));
+    PGProperty.AUTHENTICATION_PLUGIN_CLASS_NAME.set(plain, (String) null);
+    PGProperty.REPLICATION.set(plain, (String) null);
+    PGProperty.PASSWORD.set(plain, password);
     try {
-      new Driver().connect(url(), login).close();
+      new Driver().connect(url(), plain).close();
       return true;
     } catch (SQLException problem) {
       if (PSQLState.INVALID_PASSWORD.getState().equals(problem.getSQLState())) return false;

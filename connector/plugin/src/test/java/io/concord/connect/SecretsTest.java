@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -148,6 +149,9 @@ class SecretsTest {
     assertTrue(found.stream().anyMatch(SecretsManagerProvider.class::isInstance));
   }
 
+  /** Passwords that the database takes. */
+  private final List<String> works = new ArrayList<>();
+
   private char[] password(Map<String, String> changes) throws PSQLException {
     Map<String, String> settings = new HashMap<>();
     settings.put(SecretPassword.SECRET, ARN);
@@ -156,16 +160,25 @@ class SecretsTest {
     settings.putAll(changes);
     Properties properties = new Properties();
     properties.putAll(settings);
-    return new SecretPassword(properties).getPassword(AuthenticationRequestType.SASL);
+    return new SecretPassword(properties, works::contains).getPassword(AuthenticationRequestType.SASL);
   }
 
   @Test
   void theDriverGetsThePasswordOfTheMoment() throws PSQLException {
+    works.addAll(List.of("one", "two", "three"));
     server.put(ARN, "{\"password\": \"one\"}");
     assertArrayEquals("one".toCharArray(), password(Map.of()));
     server.put(ARN, "{\"password\": \"two\", \"other\": \"three\"}");
     assertArrayEquals("two".toCharArray(), password(Map.of()));
     assertArrayEquals("three".toCharArray(), password(Map.of(SecretPassword.KEY, "other")));
+  }
+
+  @Test
+  void aPasswordThatTheDatabaseRefusesIsAConnectionThatCannotBeMade() {
+    server.put(ARN, "{\"password\": \"%s\"}".formatted(HIDDEN));
+    PSQLException refused = assertThrows(PSQLException.class, () -> password(Map.of()));
+    assertEquals("08001", refused.getSQLState());
+    assertSays("the database refuses the password of secret '" + ARN + "'", refused);
   }
 
   @Test
