@@ -224,6 +224,8 @@ describe('the deployed system', { skip, timeout: 600_000 }, () => {
             await console(region).rotate(secret);
             passwords.add(await console(region).password(secret));
             assert.equal(await logsIn(database(region).url(role), former), false, 'the former password is still good');
+            // Debezium tries again what fails while it streams, and gives up where its own start fails.
+            await until(`${region} is captured`, () => isCaptured(region, database(region).url()));
             await withConnection(
               database(region).url(),
               (sql) => sql`select pg_terminate_backend(pid) from pg_stat_activity where usename = ${role}`,
@@ -367,6 +369,12 @@ function changedIn({ output }: Ran): string[] {
   assert.equal(results.length, STACKS, output);
   return results.filter((line) => !line.endsWith('(no changes)'));
 }
+
+const isCaptured = (region: string, url: string): Promise<boolean> =>
+  withConnection(url, async (sql) => {
+    const { count } = await sql`select from pg_replication_slots where slot_name = ${slotName(region)} and active`;
+    return count === 1;
+  });
 
 async function logsIn(url: string, password: string): Promise<boolean> {
   const sql = postgres(url, { max: 1, fetch_types: false, password });
