@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Report, Verdict } from '@concord/events';
 import type { RunProgress } from '../functions/reconcile/run.ts';
 import { names } from '../functions/reconcile/stored.ts';
@@ -49,7 +50,7 @@ export async function reconcile(options: ReconcileOptions): Promise<number> {
     kill: reporter.close,
   });
   try {
-    begin(await preflight(regions, topology, input.tables ?? []), urls.size);
+    begin(await heard(() => preflight(regions, topology, input.tables ?? []), reporter.warning), urls.size);
     await prepareFolder(folder);
     reporter.begun();
     const here: RunHere = {
@@ -77,6 +78,24 @@ const present = ({ regions, tables }: Report): string[] =>
   regions.filter((region) => tables.some(({ rows }) => Object.hasOwn(rows, region)));
 
 const exitCodeOf = (outcome: Verdict): number => (isEqual(outcome) ? 0 : outcome === 'incomplete' ? INCOMPLETE : 1);
+
+/** Two heartbeats announce for the first time. */
+const FIRST_HEARTBEATS_MS = 15_000;
+const POLL_MS = 500;
+
+/** Regions that have just come up are waited for: they are about to announce. */
+async function heard(look: () => Promise<Problem[]>, warn: (message: string) => void): Promise<Problem[]> {
+  const untilMs = performance.now() + FIRST_HEARTBEATS_MS;
+  let isTold = false;
+  for (;;) {
+    const problems = await look();
+    const onlySilent = problems.length > 0 && problems.every(({ kind }) => kind === 'silent');
+    if (!onlySilent || performance.now() >= untilMs) return problems;
+    if (!isTold) warn(`waiting for the first heartbeats of ${problems.map(({ region }) => region).join(', ')}`);
+    isTold = true;
+    await delay(POLL_MS);
+  }
+}
 
 /** A table that is not enrolled somewhere is a finding of the run; all else leaves nothing to find. */
 function begin(problems: readonly Problem[], regions: number): void {

@@ -348,8 +348,8 @@ describe('the deployed system', { skip, timeout: 600_000 }, () => {
 
 /** It logs to these whatever the function is told, and CloudFormation does not know of them. */
 const BY_LOCALSTACK = /^log group \/aws\/lambda\//;
-/** What CloudFormation puts behind a name. */
-const GENERATED = /-[0-9a-f]{8}$/;
+/** What CloudFormation puts behind a name, and before it what is left of the CDK's own digest. */
+const GENERATED = /(?:(?<=bucket)[0-9a-f]*)?-[0-9a-f]{8}$/;
 
 /** What holds data: passwords that are in use in the database, batches that were given up, reports of runs, and the keys to them. */
 const keptIn = (region: string): string[] => [
