@@ -8,11 +8,17 @@ import { after } from 'node:test';
 
 const CONCORD = new URL('../../cli/concord.js', import.meta.url).pathname;
 
-/** A folder of its own for everything that commands leave in the temporary folder; deleted at the end of the file. */
+/** Commands that have not ended: those of a test that failed would keep its file alive. */
+const unended = new Set<ChildProcess>();
+
+/** A folder of its own for everything that commands leave in the temporary folder; deleted, with what runs there, at the end of the file. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'concord-test-'));
   chmodSync(folder, 0o755); // servers run as another user when this process is root
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  after(() => {
+    for (const child of unended) child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  });
   return folder;
 }
 
@@ -49,7 +55,9 @@ export function startConcord(folder: string, ...args: string[]): RunningCommand 
     lines.push(JSON.parse(line));
     news();
   });
+  unended.add(child);
   const ended = once(child, 'close').then(([code, signal]) => {
+    unended.delete(child);
     isOver = true;
     news();
     return code ?? signal;
