@@ -158,14 +158,7 @@ export type Report = {
   readonly inconsistency: number;
 };
 
-const checkedInput = Compile(RunInput);
 const checked = Compile(ReconcileRequest);
-
-/** Throws a TypeError that names the first path that does not fit. */
-export function parseRunInput(value: unknown): RunInput {
-  if (checkedInput.Check(value)) return value;
-  throw notAs('the input of a run', checkedInput.Errors(value));
-}
 
 /** Throws a TypeError that names the first path that does not fit. */
 export function parseReconcileRequest(value: unknown): ReconcileRequest {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseRunInput } from '@concord/events';
+import { parseReconcileRequest } from '@concord/events';
 import { Template } from 'aws-cdk-lib/assertions';
 import { HubStage } from '../../cdk/hub-stage.ts';
 import type { Deployment } from '../../cdk/read-deployment.ts';
@@ -126,7 +126,9 @@ describe('reconciliation in the hub', () => {
     assert.equal(rule.ScheduleExpression, 'cron(30 2 * * ? *)');
     const [target] = rule.Targets;
     assert.deepEqual(target.Arn, { Ref: resourceOf(hubStack, MACHINE).id });
-    assert.deepEqual(parseRunInput(JSON.parse(target.Input)), { mode: 'full', repair: true });
+    const input: unknown = JSON.parse(target.Input);
+    assert.deepEqual(input, { mode: 'full', repair: true });
+    assert.ok(parseReconcileRequest({ do: 'plan', run: 'nightly', input }));
     const start = ofRole(/EventsRole/);
     assert.deepEqual(start.flatMap(actionsOf), ['states:StartExecution']);
     assert.deepEqual(start[0]?.Resource, { Ref: resourceOf(hubStack, MACHINE).id });
