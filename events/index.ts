@@ -9,5 +9,6 @@ export * from './reconcile.ts';
 export * from './reconcile-run.ts';
 export * from './region.ts';
 export * from './repair.ts';
+export * from './tags.ts';
 export * from './topic.ts';
 export * from './topology.ts';

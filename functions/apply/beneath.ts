@@ -1,6 +1,6 @@
-import { type Db, send } from '@concord/runtime';
+import { type Db, send, unnestColumns } from '@concord/runtime';
 import type { Change } from './change.ts';
-import { columnArrays, isRuled, keyColumns, keyText, matchKey, type Plan, unnestColumns } from './plan.ts';
+import { columnArrays, isRuled, keyColumns, keyText, matchKey, type Plan } from './plan.ts';
 
 /** Of rows just inserted those that lie beneath a tombstone, committed since the tombstones were read: a later statement sees it. */
 export async function readBeneath(db: Db, plan: Plan, rows: readonly Change[]): Promise<Change[]> {

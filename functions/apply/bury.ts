@@ -1,8 +1,8 @@
-import { type Db, send } from '@concord/runtime';
+import { type Db, send, unnestColumns } from '@concord/runtime';
 import type { Change } from './change.ts';
 import { chunksOf } from './chunks.ts';
 import { insertLines } from './conflict-lines.ts';
-import { columnArrays, hasSeen, isNewer, keyColumns, keyText, matchKey, type Plan, unnestColumns } from './plan.ts';
+import { columnArrays, hasSeen, isNewer, keyColumns, keyText, matchKey, type Plan } from './plan.ts';
 import { imageExpression, keyExpression } from './stored.ts';
 
 /**

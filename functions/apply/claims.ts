@@ -1,7 +1,7 @@
 import type { Claimant, Ranked } from '@concord/conflict';
-import { type Db, ident, printed, send, type UniqueKey } from '@concord/runtime';
+import { type Db, ident, printed, send, type UniqueKey, unnestColumns } from '@concord/runtime';
 import type { Change } from './change.ts';
-import { columnArrays, keyColumns, type Plan, unnestColumns } from './plan.ts';
+import { columnArrays, keyColumns, type Plan } from './plan.ts';
 
 /*
  * Expressions and predicates of an index name the table's columns without a table. So each statement here has one source that

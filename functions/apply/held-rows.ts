@@ -1,6 +1,6 @@
-import type { TransactionSql } from '@concord/runtime';
+import { type TransactionSql, unnestColumns } from '@concord/runtime';
 import type { Change } from './change.ts';
-import { columnArrays, keyColumns, matchKey, type Plan, POSITION, unnestColumns } from './plan.ts';
+import { columnArrays, keyColumns, matchKey, type Plan, POSITION } from './plan.ts';
 import { meaningOf } from './sqlstate.ts';
 
 /** The positions of keys whose row or tombstone exists and cannot be locked at once. */

@@ -7,11 +7,19 @@ import {
   type Ranked,
   type Side,
 } from '@concord/conflict';
-import { CLAIM_COLUMN, CONNECTOR_FIELDS, LATTICE_COLUMNS, LOCAL_COLUMN, STAMP_COLUMNS } from '@concord/events';
+import {
+  CLAIM_COLUMN,
+  CONNECTOR_FIELDS,
+  formatCounters,
+  formatRanked,
+  formatRegisters,
+  LATTICE_COLUMNS,
+  LOCAL_COLUMN,
+  STAMP_COLUMNS,
+} from '@concord/events';
 import type { Table } from '@concord/runtime';
 import type { Change } from './change.ts';
 import { incomingImage, type LoggedConflict } from './conflict-log.ts';
-import { formatCounters, formatRanked, formatRegisters } from './tags.ts';
 
 /**
  * A write, or increments, that a join left out although the winner had not seen it. Without the optional parts it is the loser as

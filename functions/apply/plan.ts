@@ -62,16 +62,6 @@ export const nameList = (columns: readonly Column[]): string => columns.map(({ n
 /** The position of a key in a source: no column of a table has this name. */
 export const POSITION = '"concord n"';
 
-/** `select unnest($1::pg_catalog.int8[]) as "id", …`: parameter i is column i. */
-export const unnestColumns = (columns: readonly Column[]): string =>
-  `select ${columns
-    .map(({ name, type, viaText }, index) =>
-      viaText
-        ? `unnest($${index + 1}::text[])::${type} as ${ident(name)}`
-        : `unnest($${index + 1}::${type}[]) as ${ident(name)}`,
-    )
-    .join(', ')}`;
-
 /**
  * The arrays to bind for `unnestColumns`. A column that the event does not have means its constant default. Row by row: each
  * event is looked at once.

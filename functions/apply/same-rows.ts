@@ -1,6 +1,6 @@
-import type { Db } from '@concord/runtime';
+import { type Db, unnestColumns } from '@concord/runtime';
 import type { Change } from './change.ts';
-import { columnArrays, keyColumns, nameList, type Plan, POSITION, unnestColumns } from './plan.ts';
+import { columnArrays, keyColumns, nameList, type Plan, POSITION } from './plan.ts';
 
 /**
  * Which changes are versions of one row, where equal keys may print differently (numeric 1.5 and 1.50, citext): the type's

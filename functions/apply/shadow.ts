@@ -1,10 +1,10 @@
 import { merge, type Ranked, type Vector, type Version } from '@concord/conflict';
 import { LATTICE_COLUMNS } from '@concord/events';
-import { arrayLiteral, ident, send, type TransactionSql } from '@concord/runtime';
+import { arrayLiteral, ident, send, type TransactionSql, unnestColumns } from '@concord/runtime';
 import type { Catalogue } from './catalogue-cache.ts';
 import type { Change } from './change.ts';
 import { chunksOf } from './chunks.ts';
-import { columnArrays, keyColumns, matchKey, micros, type Plan, POSITION, planOf, unnestColumns } from './plan.ts';
+import { columnArrays, keyColumns, matchKey, micros, type Plan, POSITION, planOf } from './plan.ts';
 import type { Aside } from './rollout.ts';
 import { sameRows } from './same-rows.ts';
 import { meaningOf } from './sqlstate.ts';

@@ -1,9 +1,9 @@
 import { parseStamp, parseVector } from '@concord/conflict';
 import { type KafkaRecord, tombstoneSchema } from '@concord/events';
-import { type Column, type Db, send, textsOf } from '@concord/runtime';
+import { type Column, type Db, send, textsOf, unnestColumns } from '@concord/runtime';
 import type { Change } from './change.ts';
 import { keyOf } from './decode.ts';
-import { columnArrays, keyColumns, matchKey, type Plan, POSITION, unnestColumns } from './plan.ts';
+import { columnArrays, keyColumns, matchKey, type Plan, POSITION } from './plan.ts';
 import { withTags } from './tags.ts';
 
 /** What is stored for the key of a change, complete, and locked until the transaction ends. */

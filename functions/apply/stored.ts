@@ -1,16 +1,7 @@
 import { isNewer, type Vector, type Version } from '@concord/conflict';
-import { type Db, printed, send, textsOf } from '@concord/runtime';
+import { type Db, printed, send, textsOf, unnestColumns } from '@concord/runtime';
 import type { Change } from './change.ts';
-import {
-  columnArrays,
-  imageColumns,
-  keyColumns,
-  matchKey,
-  micros,
-  type Plan,
-  POSITION,
-  unnestColumns,
-} from './plan.ts';
+import { columnArrays, imageColumns, keyColumns, matchKey, micros, type Plan, POSITION } from './plan.ts';
 
 /** What is stored for the key of a change: row and tombstone, both locked until the transaction ends. */
 export type Stored = { readonly row?: Version; readonly tombstone?: Version };

@@ -1,4 +1,4 @@
-import { type Db, send } from '@concord/runtime';
+import { type Db, send, unnestColumns } from '@concord/runtime';
 import type { Change } from './change.ts';
 import { chunksOf } from './chunks.ts';
 import {
@@ -11,7 +11,6 @@ import {
   matchKey,
   nameList,
   type Plan,
-  unnestColumns,
 } from './plan.ts';
 
 /** A key such as `007`, which PostgreSQL prints as 7: cannot be told apart among others, so the rows go one by one. */

@@ -1,9 +1,9 @@
 import { compare, type Decision, decide } from '@concord/conflict';
-import { type Db, send } from '@concord/runtime';
+import { type Db, send, unnestColumns } from '@concord/runtime';
 import { buryRowsOf } from './bury.ts';
 import type { Change } from './change.ts';
 import { incomingImage, type LoggedConflict, logConflicts } from './conflict-log.ts';
-import { assignments, columnArrays, isNewer, keyColumns, matchKey, type Plan, unnestColumns } from './plan.ts';
+import { assignments, columnArrays, isNewer, keyColumns, matchKey, type Plan } from './plan.ts';
 import { readImages, readStored, type Stored, stateOf } from './stored.ts';
 import { noteUnsettled } from './unsettled.ts';
 import { insert } from './write-states.ts';

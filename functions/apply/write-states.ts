@@ -1,16 +1,7 @@
 import { compare, lift } from '@concord/conflict';
-import { type Column, type Db, send } from '@concord/runtime';
+import { type Column, type Db, send, unnestColumns } from '@concord/runtime';
 import type { Change } from './change.ts';
-import {
-  assignments,
-  columnArrays,
-  keyColumns,
-  keyText,
-  matchKey,
-  nameList,
-  type Plan,
-  unnestColumns,
-} from './plan.ts';
+import { assignments, columnArrays, keyColumns, keyText, matchKey, nameList, type Plan } from './plan.ts';
 import type { States } from './states.ts';
 import { noteUnsettled } from './unsettled.ts';
 

@@ -1,7 +1,7 @@
 import type { CheckResult, DigestAnswers, Key } from '@concord/events';
-import { printed, type Sql, sameKey, setPrinting, type TransactionSql } from '@concord/runtime';
-import { isBeneath, prepare } from './source.ts';
-import { type DigestTable, readDigestTable } from './table.ts';
+import { printed, type Sql, sameKey, type TransactionSql } from '@concord/runtime';
+import { inTable, isBeneath } from './source.ts';
+import type { DigestTable } from './table.ts';
 
 /** A check stops counting there. */
 const MOST = 1000;
@@ -10,17 +10,14 @@ const NAMED = 10;
 
 /** What is wrong within this region itself, whatever the others have. Reads the table to the end. */
 export function checkTable(sql: Sql, name: string): Promise<DigestAnswers['checks']> {
-  return sql.begin(async (tx) => {
-    const digest = await readDigestTable(tx, name);
-    await setPrinting(tx);
-    await prepare(tx, digest);
+  return inTable(sql, name, async (tx, digest) => {
     const checks = [
       ...(await orphans(tx, digest)),
       await found(tx, digest, 'buried', name, buriedRows(digest)),
       ...(await duplicates(tx, digest)),
     ];
     return { checks: checks.filter(({ rows }) => rows > 0) };
-  }) as Promise<DigestAnswers['checks']>;
+  });
 }
 
 /** `statement` selects whole rows of the table. */

@@ -1,5 +1,5 @@
 import type { DigestAnswers, DigestRequest } from '@concord/events';
-import { arrayLiteral, type Sql, setPrinting, type TransactionSql } from '@concord/runtime';
+import { arrayLiteral, type Sql, type TransactionSql } from '@concord/runtime';
 import { leftMs } from './deadline.ts';
 import { idOf } from './hash.ts';
 import { latestUs, micros, prepare } from './source.ts';
@@ -61,7 +61,6 @@ from concord.enrolled_table e where e.table_name = $1::text and e.rollout = 'liv
 function sweep(sql: Sql, digest: DigestTable, limit: number): Promise<Swept | undefined> {
   const { table, tombstones } = digest;
   return sql.begin(async (tx) => {
-    await setPrinting(tx);
     await prepare(tx, digest);
     const [stands] = await tx.unsafe<{ block: string; horizon: string; blocks: string }[]>(STANDS, [
       table.name,

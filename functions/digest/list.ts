@@ -1,7 +1,7 @@
 import type { DigestAnswers, Key, KeyRange, Reading, StoredVersion, VersionLine } from '@concord/events';
-import { type Sql, setPrinting } from '@concord/runtime';
-import { inRange, keyOrder, lineColumns, prepare, rangeParameters, readSources, type Source } from './source.ts';
-import { type DigestTable, readDigestTable } from './table.ts';
+import type { Sql } from '@concord/runtime';
+import { inRange, inTable, keyOrder, lineColumns, rangeParameters, readSources, type Source } from './source.ts';
+import type { DigestTable } from './table.ts';
 
 /** A key has at most a row or a held row, and a tombstone; while it moves from one place to the other, for one statement, no more either. */
 const PLACES = 3;
@@ -34,10 +34,7 @@ export function listRanges(
   ranges: readonly KeyRange[],
   limit: number,
 ): Promise<DigestAnswers['list']> {
-  return sql.begin(async (tx) => {
-    const digest = await readDigestTable(tx, reading.table);
-    await setPrinting(tx);
-    await prepare(tx, digest);
+  return inTable(sql, reading.table, async (tx, digest) => {
     const sources = await readSources(tx, digest, reading);
     const lines: VersionLine[] = [];
     for (const [index, range] of ranges.entries()) {
@@ -50,7 +47,7 @@ export function listRanges(
       if (next !== null) return { lines, left: [{ from: next, to: range.to }, ...ranges.slice(index + 1)] };
     }
     return { lines, left: [] };
-  }) as Promise<DigestAnswers['list']>;
+  });
 }
 
 /** Each source by its own index, then together. */
@@ -87,10 +84,7 @@ type Page = DigestAnswers['page'];
 
 /** The first versions of a range with all columns, in key order; ends early where the events have so many bytes. */
 export function readPage(sql: Sql, reading: Reading, range: KeyRange, limit: number, maxBytes: number): Promise<Page> {
-  return sql.begin(async (tx) => {
-    const digest = await readDigestTable(tx, reading.table);
-    await setPrinting(tx);
-    await prepare(tx, digest);
+  return inTable(sql, reading.table, async (tx, digest) => {
     const sources = await readSources(tx, digest, reading);
     const statement = firstOf(
       digest,
@@ -116,7 +110,7 @@ export function readPage(sql: Sql, reading: Reading, range: KeyRange, limit: num
     }
     const { given, next } = cutAtKey(found, limit);
     return { versions: given.map(versionOf), next };
-  }) as Promise<Page>;
+  });
 }
 
 export type EventLine = Line & { readonly event: string };

@@ -1,9 +1,9 @@
 import type { KeyRange, RangeDigest, Reading } from '@concord/events';
-import { arrayLiteral, ident, type Sql, setPrinting, type TransactionSql, unquoted } from '@concord/runtime';
+import { arrayLiteral, ident, type Sql, type TransactionSql, unquoted } from '@concord/runtime';
 import { hasTime, leftMs } from './deadline.ts';
 import { versionHash } from './hash.ts';
-import { inRange, keyValue, prepare, rangeParameters, readSources, type Source } from './source.ts';
-import { type DigestTable, kindNamed, readDigestTable } from './table.ts';
+import { inRange, inTable, keyValue, rangeParameters, readSources, type Source } from './source.ts';
+import { type DigestTable, kindNamed } from './table.ts';
 
 /** Neighbouring ranges that are read by one statement: where keys are random, each page is then visited once for all of them. */
 const MOST_RANGES = 128;
@@ -19,10 +19,7 @@ export function digestRanges(
   ranges: readonly KeyRange[],
   deadlineMs: number | undefined,
 ): Promise<{ digests: RangeDigest[] }> {
-  return sql.begin(async (tx) => {
-    const digest = await readDigestTable(tx, reading.table);
-    await setPrinting(tx);
-    await prepare(tx, digest);
+  return inTable(sql, reading.table, async (tx, digest) => {
     // There are as many groups as ranges; the planner expects as many as rows, and would sort them on disk.
     await tx.unsafe('set local enable_sort = off');
     const context = { digest, reading, sources: await readSources(tx, digest, reading) };
@@ -35,7 +32,7 @@ export function digestRanges(
       else digests.push(...found);
     }
     return { digests };
-  }) as Promise<{ digests: RangeDigest[] }>;
+  });
 }
 
 /** Ranges from an index on, each of which ends where the next one begins. */

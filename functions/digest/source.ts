@@ -1,7 +1,18 @@
 import type { KeyRange, Place, Reading } from '@concord/events';
-import { type Column, type Db, ident, literal, printed, sameKey, type TransactionSql, textsOf } from '@concord/runtime';
+import {
+  type Column,
+  type Db,
+  ident,
+  literal,
+  printed,
+  type Sql,
+  sameKey,
+  setPrinting,
+  type TransactionSql,
+  textsOf,
+} from '@concord/runtime';
 import { idOf, versionHash } from './hash.ts';
-import { type DigestTable, kindNamed } from './table.ts';
+import { type DigestTable, kindNamed, readDigestTable } from './table.ts';
 
 /* Where the versions of a table are: rows, tombstones that are part of the state, and held rows, which print as rows do. */
 
@@ -140,9 +151,22 @@ export const keyOrder = (digest: DigestTable, alias: string): string =>
 
 /** What each reading of a region is done under: texts as events carry them, the keys' operators, and no more than one process. */
 export async function prepare(tx: TransactionSql, digest: DigestTable): Promise<void> {
+  await setPrinting(tx);
   await tx
     .unsafe(
       `set local search_path = ${digest.searchPath}; set local jit = off; set local max_parallel_workers_per_gather = 0`,
     )
     .simple();
 }
+
+/** One reading of a table, in a transaction of its own. */
+export const inTable = <T>(
+  sql: Sql,
+  name: string,
+  read: (tx: TransactionSql, digest: DigestTable) => Promise<T>,
+): Promise<T> =>
+  sql.begin(async (tx) => {
+    const digest = await readDigestTable(tx, name);
+    await prepare(tx, digest);
+    return read(tx, digest);
+  }) as Promise<T>;

@@ -1,7 +1,7 @@
 import type { DigestAnswers, Key } from '@concord/events';
-import { printed, type Sql, setPrinting, type TransactionSql } from '@concord/runtime';
-import { keyOrder, prepare } from './source.ts';
-import { type DigestTable, readDigestTable } from './table.ts';
+import { printed, type Sql, type TransactionSql } from '@concord/runtime';
+import { inTable, keyOrder } from './source.ts';
+import type { DigestTable } from './table.ts';
 
 /** Smaller tables are read to the end: what is read is no more than a few ranges. */
 const EXACT_ROWS = 50_000;
@@ -11,10 +11,7 @@ const MOST = 0.03;
 
 /** Where ranges of about so many rows begin, in key order; none where the table is no larger than one. */
 export function splitTable(sql: Sql, name: string, rows: number): Promise<DigestAnswers['split']> {
-  return sql.begin(async (tx) => {
-    const digest = await readDigestTable(tx, name);
-    await setPrinting(tx);
-    await prepare(tx, digest);
+  return inTable(sql, name, async (tx, digest) => {
     const estimate = await estimateRows(tx, digest.rows);
     const parts = (of: number): number => Math.max(1, Math.round(of / rows));
     if (estimate > EXACT_ROWS) {
@@ -23,7 +20,7 @@ export function splitTable(sql: Sql, name: string, rows: number): Promise<Digest
       return { boundaries: await cut(tx, digest, `tablesample system (${share * 100})`, parts(estimate)) };
     }
     return { boundaries: await cut(tx, digest, '', parts(await countRows(tx, digest.rows))) };
-  }) as Promise<DigestAnswers['split']>;
+  });
 }
 
 /** The first keys of all parts but the first. */

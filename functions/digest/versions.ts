@@ -1,5 +1,5 @@
 import type { DigestAnswers, Key, Reading } from '@concord/events';
-import { arrayLiteral, ident, type Sql, sameKey, setPrinting, type TransactionSql } from '@concord/runtime';
+import { arrayLiteral, type Sql, sameKey, type TransactionSql, unnestColumns } from '@concord/runtime';
 import { idOf } from './hash.ts';
 import { type EventLine, LINE, versionOf } from './list.ts';
 import { readParkedKeys } from './parked.ts';
@@ -8,15 +8,8 @@ import { type DigestTable, readDigestTable } from './table.ts';
 
 type Hashed = Pick<Reading, 'hashing'>;
 
-/** `k`: keys that are asked for, as values of the key's types; texts are bound column by column. */
-const askedKeys = ({ keyColumns }: DigestTable): string =>
-  `(select ${keyColumns
-    .map(({ name, type, viaText }, index) =>
-      viaText
-        ? `unnest($${index + 1}::text[])::${type} as ${ident(name)}`
-        : `unnest($${index + 1}::${type}[]) as ${ident(name)}`,
-    )
-    .join(', ')}) k`;
+/** Keys that are asked for, as values of the key's types; texts are bound column by column. */
+const askedKeys = ({ keyColumns }: DigestTable, alias: string): string => `(${unnestColumns(keyColumns)}) ${alias}`;
 
 const parametersOf = ({ keyColumns }: DigestTable, keys: readonly Key[]): string[] =>
   keyColumns.map((_, index) => arrayLiteral(keys.map((key) => key[index] as string)));
@@ -30,13 +23,12 @@ export function readVersions(sql: Sql, reading: Reading, keys: readonly Key[]): 
     await tx.unsafe('set transaction isolation level repeatable read, read only');
     const digest = await readDigestTable(tx, reading.table);
     refuseOtherKeys(digest, keys);
-    await setPrinting(tx);
     await prepare(tx, digest);
     const parameters = parametersOf(digest, keys);
     const read = async (source: Source) => {
       const found = await tx.unsafe<EventLine[]>(
         `select ${LINE}, "concord event"::text as event from (select ${lineColumns(digest, reading, source)}, ${source.event} as "concord event"
-         from ${askedKeys(digest)} join ${source.from} on ${sameKey(digest.table, 't', 'k')}) v`,
+         from ${askedKeys(digest, 'k')} join ${source.from} on ${sameKey(digest.table, 't', 'k')}) v`,
         parameters,
       );
       return found.map(versionOf);
@@ -69,7 +61,7 @@ async function idsOf(
   keys: readonly Key[],
 ): Promise<string[]> {
   if (keys.length === 0) return [];
-  const statement = `select ${idOf(digest, hashing)} as id from ${askedKeys(digest).replace(/ k$/, ' t')}`;
+  const statement = `select ${idOf(digest, hashing)} as id from ${askedKeys(digest, 't')}`;
   const found = await tx.unsafe<{ id: string }[]>(statement, parametersOf(digest, keys));
   return found.map(({ id }) => id);
 }

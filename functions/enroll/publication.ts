@@ -1,6 +1,5 @@
 import { HEARTBEAT_TABLE, type Topology, tombstoneSchema } from '@concord/events';
-import { arrayLiteral, type Db, type Sql } from '@concord/runtime';
-import { splitTable } from './sequences.ts';
+import { arrayLiteral, type Db, type Sql, splitTable } from '@concord/runtime';
 
 /** `table` is absent for what concerns the publication as a whole; `concord_public.users` is the tombstone table of `public.users`. */
 export type PublicationProblem = {

@@ -1,5 +1,5 @@
 import { tombstoneSchema } from '@concord/events';
-import { type Db, ident, type Sql, tombstonesOf } from '@concord/runtime';
+import { type Db, ident, type Sql, splitTable, tombstonesOf } from '@concord/runtime';
 import type { Named } from './names.ts';
 import {
   filterOf,
@@ -11,7 +11,6 @@ import {
   readPublication,
 } from './publication.ts';
 import { makeIdentityFull } from './replica-identity.ts';
-import { splitTable } from './sequences.ts';
 
 /** Raw deletes are never applied: tombstones travel as rows. Partitions are published as their root. */
 const OPTIONS = `publish = 'insert, update', publish_via_partition_root = true`;

@@ -1,6 +1,5 @@
 import { tombstoneSchema } from '@concord/events';
-import type { Db, Sql } from '@concord/runtime';
-import { ident } from '@concord/runtime';
+import { type Db, ident, type Sql, splitTable } from '@concord/runtime';
 
 /** A sequence that fills a column of a table: serial, identity, or named in the column's default. */
 export type SerialColumn = {
@@ -98,11 +97,6 @@ export function firstIdAbove(greatest: bigint, slot: number, stride: number): bi
 
 export const interleaveStatement = (serial: SerialColumn, greatest: bigint, slot: number, stride: number): string =>
   `alter sequence ${serial.sequence} increment by ${stride} restart with ${firstIdAbove(greatest, slot, stride)}`;
-
-export function splitTable(name: string): [schema: string, table: string] {
-  const dot = name.indexOf('.');
-  return [name.slice(0, dot), name.slice(dot + 1)];
-}
 
 /** Per sequence (quoted) the increment that it had before it was interleaved. */
 export type FormerIncrements = Readonly<Record<string, number>>;

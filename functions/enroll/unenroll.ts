@@ -1,10 +1,10 @@
 import { tombstoneSchema } from '@concord/events';
-import { type Db, ident, readTables, rowsOf, type Sql, type Table, tombstonesOf } from '@concord/runtime';
+import { type Db, ident, readTables, rowsOf, type Sql, splitTable, type Table, tombstonesOf } from '@concord/runtime';
 import { dropOwnColumns } from './columns.ts';
 import { revoke, TABLE_ROLES } from './grant.ts';
 import { functionName, type Named, TRIGGERS } from './names.ts';
 import { type FormerIdentities, restoreIdentity } from './replica-identity.ts';
-import { type FormerIncrements, readFormerIncrements, splitTable } from './sequences.ts';
+import { type FormerIncrements, readFormerIncrements } from './sequences.ts';
 
 type Former = { readonly identities: FormerIdentities; readonly sequences: FormerIncrements };
 

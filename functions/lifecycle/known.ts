@@ -1,5 +1,5 @@
-import { tombstoneSchema, topicOf } from '@concord/events';
-import { type Db, ident, qualified, type Sql } from '@concord/runtime';
+import { topicOf } from '@concord/events';
+import { type Db, qualified, type Sql, splitTable, tombstonesOf } from '@concord/runtime';
 
 /** What a database knows of a region, of all its incarnations. */
 export type Known = {
@@ -49,7 +49,7 @@ async function greatest(db: Db, statement: string, parameters: string[]): Promis
   return { latestUs: Number(row?.us ?? 0), incarnation: row?.incarnation ?? 1 };
 }
 
-function tombstones(table: string): string {
-  const dot = table.indexOf('.');
-  return `${ident(tombstoneSchema(table.slice(0, dot)))}.${ident(table.slice(dot + 1))}`;
+function tombstones(name: string): string {
+  const [schema, table] = splitTable(name);
+  return tombstonesOf({ schema, table });
 }

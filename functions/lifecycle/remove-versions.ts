@@ -1,20 +1,21 @@
 import type { StoredVersion } from '@concord/events';
-import { arrayLiteral, ident, qualified, readTables, type Sql, sameKey, type Table } from '@concord/runtime';
+import {
+  arrayLiteral,
+  keyColumnsOf,
+  readTables,
+  rowsOf,
+  type Sql,
+  sameKey,
+  type Table,
+  unnestColumns,
+} from '@concord/runtime';
 
 /** Names that no column of a table has. */
 const [STAMP, REGION, VECTOR] = ['"concord stamp"', '"concord region"', '"concord vector"'];
 
 function statementOf(table: Table): string {
-  const keys = table.key.map(({ name }, index) => {
-    const column = table.columns.find((candidate) => candidate.name === name);
-    if (column === undefined) throw new Error(`${table.name} has no column ${name}`);
-    const values = column.viaText
-      ? `unnest($${index + 1}::text[])::${column.type}`
-      : `unnest($${index + 1}::${column.type}[])`;
-    return `${values} as ${ident(name)}`;
-  });
-  const next = keys.length + 1;
-  return `delete from ${qualified(table.name)} t using (select ${keys.join(', ')}, unnest($${next}::timestamptz[]) as ${STAMP},
+  const next = table.key.length + 1;
+  return `delete from ${rowsOf(table)} t using (${unnestColumns(keyColumnsOf(table))}, unnest($${next}::timestamptz[]) as ${STAMP},
     unnest($${next + 1}::text[]) as ${REGION}, unnest($${next + 2}::jsonb[]) as ${VECTOR}) k
   where ${sameKey(table, 't', 'k')} and t._last_updated = k.${STAMP} and t._source_region = k.${REGION} and t._version_vector = k.${VECTOR}`;
 }

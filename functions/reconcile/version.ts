@@ -1,5 +1,5 @@
-import { type Counters, type Lattice, parseVector, type Ranked, type Registers, type Version } from '@concord/conflict';
-import { LATTICE_COLUMNS, type StoredVersion } from '@concord/events';
+import { type Lattice, parseVector, type Version } from '@concord/conflict';
+import { LATTICE_COLUMNS, parseCounters, parseRanked, parseRegisters, type StoredVersion } from '@concord/events';
 
 const [INCARNATION, REGISTERS, COUNTERS] = LATTICE_COLUMNS;
 
@@ -22,39 +22,14 @@ function latticeOf(event: StoredVersion['event']): Lattice | undefined {
   const incarnation = event[INCARNATION] ?? null;
   if (incarnation === null) return undefined;
   return {
-    incarnation: rankedOf(INCARNATION, JSON.parse(incarnation)),
-    registers: registersOf(event[REGISTERS] ?? '{}'),
-    counters: countersOf(event[COUNTERS] ?? '{}'),
+    incarnation: understood(INCARNATION, parseRanked(incarnation)),
+    registers: understood(REGISTERS, parseRegisters(event[REGISTERS] ?? '{}')),
+    counters: understood(COUNTERS, parseCounters(event[COUNTERS] ?? '{}')),
     txId: event._tx_id ?? '0',
   };
 }
 
-const unknown = (column: string): Error => new Error(`this release does not understand its ${column}`);
-
-function rankedOf(column: string, value: unknown): Ranked {
-  const [stamp, region]: unknown[] = Array.isArray(value) && value.length === 2 ? value : [];
-  if (!Number.isSafeInteger(stamp) || typeof region !== 'string') throw unknown(column);
-  return { stamp: stamp as number, region };
-}
-
-function entriesOf(column: string, value: unknown): [string, unknown][] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw unknown(column);
-  return Object.entries(value);
-}
-
-const registersOf = (text: string): Registers =>
-  Object.fromEntries(entriesOf(REGISTERS, JSON.parse(text)).map(([name, value]) => [name, rankedOf(REGISTERS, value)]));
-
-const countersOf = (text: string): Counters =>
-  Object.fromEntries(
-    entriesOf(COUNTERS, JSON.parse(text)).map(([column, counter]) => [
-      column,
-      Object.fromEntries(entriesOf(COUNTERS, counter).map(([region, value]) => [region, addedOf(value)])),
-    ]),
-  );
-
-function addedOf(value: unknown): readonly [number, string] {
-  const [stamp, sum]: unknown[] = Array.isArray(value) && value.length === 2 ? value : [];
-  if (!Number.isSafeInteger(stamp) || typeof sum !== 'string') throw unknown(COUNTERS);
-  return [stamp as number, sum];
+function understood<T>(column: string, parsed: T | undefined): T {
+  if (parsed === undefined) throw new Error(`this release does not understand its ${column}`);
+  return parsed;
 }

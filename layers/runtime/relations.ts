@@ -35,3 +35,13 @@ function columnNamed(table: Table, name: string): Column {
   if (column === undefined) throw new Error(`${table.name} has no column ${name}: enroll it again`);
   return column;
 }
+
+/** `select unnest($1::pg_catalog.int8[]) as "id", …`: parameter i is column i. */
+export const unnestColumns = (columns: readonly Column[]): string =>
+  `select ${columns
+    .map(({ name, type, viaText }, index) =>
+      viaText
+        ? `unnest($${index + 1}::text[])::${type} as ${ident(name)}`
+        : `unnest($${index + 1}::${type}[]) as ${ident(name)}`,
+    )
+    .join(', ')}`;

@@ -1,11 +1,14 @@
 /** Quotes an identifier that came from the catalogue or the topology. */
 export const ident = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-/** `qualified('public.users')` is `"public"."users"`; the schema ends at the first dot (the topology allows no other). */
-export function qualified(table: string): string {
-  const dot = table.indexOf('.');
-  return `${ident(table.slice(0, dot))}.${ident(table.slice(dot + 1))}`;
+/** `splitTable('public.users')` is `['public', 'users']`; the schema ends at the first dot (the topology allows no other). */
+export function splitTable(name: string): [schema: string, table: string] {
+  const dot = name.indexOf('.');
+  return [name.slice(0, dot), name.slice(dot + 1)];
 }
+
+/** `qualified('public.users')` is `"public"."users"`. */
+export const qualified = (table: string): string => splitTable(table).map(ident).join('.');
 
 /** A text literal for generated DDL (functions, triggers), where parameters cannot be bound. */
 export const literal = (text: string): string =>

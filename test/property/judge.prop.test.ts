@@ -2,9 +2,16 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { formatStamp, type Version } from '@concord/conflict';
-import type { Difference, Holding, RepairVersion, StoredVersion } from '@concord/events';
+import {
+  type Difference,
+  formatCounters,
+  formatRanked,
+  formatRegisters,
+  type Holding,
+  type RepairVersion,
+  type StoredVersion,
+} from '@concord/events';
 import fc from 'fast-check';
-import { formatCounters, formatRanked, formatRegisters } from '../../functions/apply/tags.ts';
 import { type Judgement, judge, type KeyReading, type Rules } from '../../functions/reconcile/judge.ts';
 import type { Held } from '../simulation/policies/history.ts';
 import { type Reached, reached } from '../simulation/policies/reachable.ts';

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { compareLives, counterValue, formatStamp, nextLattice, registerOf, type Version } from '@concord/conflict';
+import { formatCounters, formatRanked, formatRegisters } from '@concord/events';
 import fc from 'fast-check';
 import type { Change } from '../../functions/apply/change.ts';
 import { groupOf } from '../../functions/apply/collapse.ts';
 import { mergeChanges } from '../../functions/apply/merge-changes.ts';
-import { formatCounters, formatRanked, formatRegisters, withTags } from '../../functions/apply/tags.ts';
+import { withTags } from '../../functions/apply/tags.ts';
 import { holds } from '../support/property.ts';
 import { kafkaRecord } from '../support/records.ts';
 

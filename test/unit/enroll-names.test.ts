@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { rowsOf, type Table, tombstonesOf } from '@concord/runtime';
+import { rowsOf, splitTable, type Table, tombstonesOf } from '@concord/runtime';
 import { derivedName, functionName, schemaOf, TRIGGERS } from '../../functions/enroll/names.ts';
 import {
   firstIdAbove,
@@ -8,7 +8,6 @@ import {
   mergeGreatestIds,
   type SerialColumn,
   serialName,
-  splitTable,
 } from '../../functions/enroll/sequences.ts';
 
 const tableNamed = (schema: string, table: string): Table => ({
