@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { run } from 'node:test';
 import { startBroker } from '../local/kafka/broker.ts';
 import { kafkaSoftware } from '../local/kafka/software.ts';
-import { summaryReporter } from './summary.ts';
+import { type Summary, summaryReporter } from './summary.ts';
 import { kafkaOrSkip } from './support/kafka.ts';
 import { canStartLocalStack, ownLocalStack } from './support/localstack.ts';
 import { TEST_LIMIT_MS, watchFiles } from './watchdog.ts';
@@ -30,7 +30,7 @@ const CHECKS: readonly Stage[] = [
 const MUTANTS: readonly Stage[] = [{ name: 'mutation list', command: ['node', 'test/mutants/main.ts'] }];
 
 const CONCURRENCY = Math.max(2, availableParallelism());
-const total = { passed: 0, failed: 0, skipped: 0 };
+const total: Summary = { passed: 0, failed: 0, skipped: 0, failures: [] };
 
 function runStages(stages: readonly Stage[]): void {
   for (const { name, command } of stages) {
@@ -40,7 +40,10 @@ function runStages(stages: readonly Stage[]): void {
       stdio: ['ignore', 'inherit', 'inherit'],
     });
     if (status === 0) total.passed++;
-    else total.failed++;
+    else {
+      total.failed++;
+      total.failures.push(`✗ ${name}\n`);
+    }
   }
 }
 
@@ -52,6 +55,7 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
   total.passed += summary.passed;
   total.failed += summary.failed;
   total.skipped += summary.skipped;
+  total.failures.push(...summary.failures);
 }
 
 /** Runs `work` with a broker, if there is need of one. Without the tools each file says by itself what it needs. */
@@ -95,5 +99,7 @@ await withBroker(files.some(isKafka), async () => {
   await runAwsFiles(files.filter(isAws));
 });
 if (parts.length === 0) runStages(MUTANTS);
+// Once more at the end: whoever reads a long log reads it from there.
+for (const failure of total.failures) process.stdout.write(failure);
 process.stdout.write(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`);
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
