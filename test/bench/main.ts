@@ -1,13 +1,13 @@
 import { parseArgs } from 'node:util';
 import { startCluster } from '../../local/postgres/cluster.ts';
-import { benchApply } from './apply.ts';
-import { benchColdStart } from './cold-start.ts';
+import { benchApply } from './apply/apply.ts';
+import { benchColdStart } from './lambda/cold-start.ts';
 import { describeMachine } from './machine.ts';
 import type { Part } from './part.ts';
-import { benchPath } from './path.ts';
-import { benchReconcile } from './reconcile.ts';
+import { benchPath } from './path/path.ts';
+import { benchReconcile } from './reconcile/reconcile.ts';
 import { withDatabase } from './users-table.ts';
-import { benchWrites } from './writes.ts';
+import { benchWrites } from './writes/writes.ts';
 
 const PARTS: Readonly<Record<string, (part: Part) => Promise<Record<string, number>>>> = {
   apply: benchApply,

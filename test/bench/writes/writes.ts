@@ -1,9 +1,9 @@
 import { connect, type Sql, send } from '@concord/runtime';
-import { type Cluster, startCluster } from '../../local/postgres/cluster.ts';
-import type { Part } from './part.ts';
-import { markdownTable, rounded, type Spread } from './spread.ts';
-import { takeTurns } from './turns.ts';
-import { createFilled, createTable, firstStamp, values, withDatabase } from './users-table.ts';
+import { type Cluster, startCluster } from '../../../local/postgres/cluster.ts';
+import type { Part } from '../part.ts';
+import { markdownTable, rounded, type Spread } from '../spread.ts';
+import { takeTurns } from '../turns.ts';
+import { createFilled, createTable, firstStamp, values, withDatabase } from '../users-table.ts';
 
 const DATABASE = 'writes';
 /** One client waits for the disk most of the time; eight share its commits and keep both cores busy. */

@@ -1,11 +1,11 @@
-import { startCluster } from '../../local/postgres/cluster.ts';
+import { startCluster } from '../../../local/postgres/cluster.ts';
+import type { Part } from '../part.ts';
+import { markdownTable, rounded } from '../spread.ts';
+import { takeTurns } from '../turns.ts';
+import { copyDatabase, createFilled, firstStamp as firstStampOf } from '../users-table.ts';
 import { type Contestant, measure } from './contestant.ts';
 import { createNative } from './native.ts';
 import { createOurs } from './ours.ts';
-import type { Part } from './part.ts';
-import { markdownTable, rounded } from './spread.ts';
-import { takeTurns } from './turns.ts';
-import { copyDatabase, createFilled, firstStamp as firstStampOf } from './users-table.ts';
 
 const SETTINGS = { fsync: 'on', autovacuum: 'off', max_wal_size: '16GB', checkpoint_timeout: '30min' };
 /** Changes of one run: ten invocations. */

@@ -1,12 +1,12 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { functionFolder, functionNames, LAYER_NAMES, layerFolder } from '../../cdk/functions/bundle.ts';
-import { type LambdaOptions, startLambda } from '../../local/lambda/lambda-function.ts';
-import { peakMemoryMb } from '../../local/mapping/memory-limit.ts';
-import { runDirectory } from '../../local/process/run-directory.ts';
-import { localTopology } from '../../local/region/topology.ts';
-import type { Part } from './part.ts';
-import { markdownTable, type Spread, spreadOf } from './spread.ts';
+import { functionFolder, functionNames, LAYER_NAMES, layerFolder } from '../../../cdk/functions/bundle.ts';
+import { type LambdaOptions, startLambda } from '../../../local/lambda/lambda-function.ts';
+import { peakMemoryMb } from '../../../local/mapping/memory-limit.ts';
+import { runDirectory } from '../../../local/process/run-directory.ts';
+import { localTopology } from '../../../local/region/topology.ts';
+import type { Part } from '../part.ts';
+import { markdownTable, type Spread, spreadOf } from '../spread.ts';
 
 type Settings = Pick<LambdaOptions, 'code' | 'layers'>;
 type Start = { readonly firstMs: number; readonly initMs: number; readonly memoryMb: number };

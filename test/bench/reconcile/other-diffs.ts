@@ -2,8 +2,8 @@ import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Cluster } from '../../local/postgres/cluster.ts';
-import { withDatabase } from './users-table.ts';
+import type { Cluster } from '../../../local/postgres/cluster.ts';
+import { withDatabase } from '../users-table.ts';
 
 const run = promisify(execFile);
 const MAX_OUTPUT_BYTES = 64 * 2 ** 20;

@@ -1,10 +1,10 @@
 import type { KafkaEvent } from '@concord/events';
 import { connect } from '@concord/runtime';
-import { createApply } from '../../functions/apply/apply.ts';
-import type { Cluster } from '../../local/postgres/cluster.ts';
+import { createApply } from '../../../functions/apply/apply.ts';
+import type { Cluster } from '../../../local/postgres/cluster.ts';
+import { benchTopology, withDatabase } from '../users-table.ts';
 import type { Contestant } from './contestant.ts';
 import { conflictRows, type EventsOptions, SourceEvents } from './events.ts';
-import { benchTopology, withDatabase } from './users-table.ts';
 
 export type OursOptions = {
   readonly name: string;

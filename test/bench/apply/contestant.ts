@@ -1,5 +1,5 @@
-import type { Cluster } from '../../local/postgres/cluster.ts';
-import { withDatabase } from './users-table.ts';
+import type { Cluster } from '../../../local/postgres/cluster.ts';
+import { withDatabase } from '../users-table.ts';
 
 /** One way of applying changes to a table, measured repeatedly. */
 export type Contestant = {

@@ -1,14 +1,13 @@
 import { type DigestMode, parseTopology, type Topology, topicOf } from '@concord/events';
 import type { Sql } from '@concord/runtime';
-import { runReconciliation } from '../../functions/reconcile/run.ts';
-import { type Cluster, startCluster } from '../../local/postgres/cluster.ts';
-import { connectRegions } from '../../local/reconcile/regions.ts';
-import { memoryStore } from '../../local/reconcile/store.ts';
-import { cpuSeconds } from './cpu.ts';
-import { otherDiffs } from './other-diffs.ts';
-import type { Part } from './part.ts';
-import { markdownTable, rounded, type Spread } from './spread.ts';
-import { takeTurns } from './turns.ts';
+import { runReconciliation } from '../../../functions/reconcile/run.ts';
+import { type Cluster, startCluster } from '../../../local/postgres/cluster.ts';
+import { connectRegions } from '../../../local/reconcile/regions.ts';
+import { memoryStore } from '../../../local/reconcile/store.ts';
+import { cpuSeconds } from '../cpu.ts';
+import type { Part } from '../part.ts';
+import { markdownTable, rounded, type Spread } from '../spread.ts';
+import { takeTurns } from '../turns.ts';
 import {
   copyDatabase,
   createFilled,
@@ -18,7 +17,8 @@ import {
   SOURCE,
   TABLE,
   withDatabase,
-} from './users-table.ts';
+} from '../users-table.ts';
+import { otherDiffs } from './other-diffs.ts';
 
 /** The checksums in C that pg_comparator brings are built for this version. */
 const VERSION = '15';

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Sql } from '@concord/runtime';
-import type { Cluster } from '../../local/postgres/cluster.ts';
+import type { Cluster } from '../../../local/postgres/cluster.ts';
+import { SOURCE, values } from '../users-table.ts';
 import type { Contestant } from './contestant.ts';
-import { SOURCE, values } from './users-table.ts';
 
 const POLL_MS = 5;
 const UPDATES_PER_MILLE = 700;

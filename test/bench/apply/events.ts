@@ -1,7 +1,7 @@
 import { formatStamp, type Stamp } from '@concord/conflict';
 import type { KafkaEvent, KafkaRecord } from '@concord/events';
-import { kafkaEvent, kafkaRecord } from '../support/records.ts';
-import { firstRegion, OTHER, SOURCE } from './users-table.ts';
+import { kafkaEvent, kafkaRecord } from '../../support/records.ts';
+import { firstRegion, OTHER, SOURCE } from '../users-table.ts';
 
 /** Records of one invocation, the most that Lambda delivers. */
 const BATCH = 10_000;
