@@ -3,13 +3,13 @@ import { startCluster } from '../../local/postgres/cluster.ts';
 import { benchApply } from './apply/apply.ts';
 import { benchColdStart } from './lambda/cold-start.ts';
 import { describeMachine } from './machine.ts';
-import type { Part } from './part.ts';
+import type { Figures, Part } from './part.ts';
 import { benchPath } from './path/path.ts';
 import { benchReconcile } from './reconcile/reconcile.ts';
 import { withDatabase } from './users-table.ts';
 import { benchWrites } from './writes/writes.ts';
 
-const PARTS: Readonly<Record<string, (part: Part) => Promise<Record<string, number>>>> = {
+const PARTS: Readonly<Record<string, (part: Part) => Promise<Figures>>> = {
   apply: benchApply,
   writes: benchWrites,
   path: benchPath,

@@ -7,3 +7,6 @@ export type Part = {
   /** Progress and the table of results, for a person. */
   readonly say: (line: string) => void;
 };
+
+/** What a part has found: flat, for the line of JSON. */
+export type Figures = Record<string, number | string>;
