@@ -1,4 +1,5 @@
 import { type Db, send, unnestColumns } from '@concord/runtime';
+import { buryRowsOf } from './bury.ts';
 import type { Change } from './change.ts';
 import { chunksOf } from './chunks.ts';
 import {
@@ -41,30 +42,30 @@ with written as (
   where ${isNewer('excluded', 't')} and ${hasSeen('excluded', 't')}
   returning ${keyText(plan, 't')} as key, ${fresh} as fresh)
 select count(*)::int as written, count(*) filter (where fresh)::int as fresh,
-  case when count(*) < $${columns.length + 1}::int then json_agg(key) end as keys from written`;
+  case when count(*) < $${columns.length + 1}::int then json_agg(key) end as keys,
+  case when not bool_and(fresh) then json_agg(key) filter (where fresh) end as fresh_keys from written`;
   statements.set(plan, text);
   return text;
 }
 
-type Counts = { written: number; fresh: number; keys: string[] | null };
+/** Keys where not all rows were written, and of the inserted ones where not all of these were. */
+type Counts = { written: number; fresh: number; keys: string[] | null; fresh_keys: string[] | null };
 type Sent = { readonly chunk: readonly Change[]; readonly answer: Promise<Counts[]> };
 
-/** Writes rows of one table chunk by chunk: while the server writes one, the next is made and sent. */
+/**
+ * Writes rows of one table chunk by chunk: while the server writes one, the next is made and sent. What a chunk has inserted is looked
+ * at once more by a later statement: a tombstone may have been committed after the first one began (see `bury.ts`).
+ */
 export class CleanWriter {
   readonly #db: Db;
   readonly #plan: Plan;
   readonly #refused: Change[] = [];
-  readonly #inserted: Change[] = [];
+  readonly #buried: Promise<Change[]>[] = [];
   #sent: Sent | undefined;
 
   constructor(db: Db, plan: Plan) {
     this.#db = db;
     this.#plan = plan;
-  }
-
-  /** Rows that may have no tombstone in sight because it was committed meanwhile (see `bury.ts`): what chunks with inserts wrote. */
-  get inserted(): readonly Change[] {
-    return this.#inserted;
   }
 
   /** Sends rows of distinct keys and waits for those sent before. Throws PostgreSQL's error when it refuses any of these. */
@@ -78,10 +79,11 @@ export class CleanWriter {
     }
   }
 
-  /** Waits for everything sent. Returns what was refused since the last time. */
-  async end(): Promise<Change[]> {
+  /** Waits for everything sent. Returns what was refused since the last time, and what was written and is buried again. */
+  async end(): Promise<{ readonly refused: readonly Change[]; readonly buried: readonly Change[] }> {
     await this.#receive();
-    return this.#refused.splice(0);
+    const buried = await Promise.all(this.#buried.splice(0));
+    return { refused: this.#refused.splice(0), buried: buried.flat() };
   }
 
   async #receive(): Promise<void> {
@@ -90,18 +92,34 @@ export class CleanWriter {
     this.#sent = undefined;
     const [counts] = await answer;
     if (counts === undefined) throw new Error('a count returned no row');
-    const refused = refusedOf(this.#plan, chunk, counts);
-    this.#refused.push(...refused);
+    const written = writtenOf(this.#plan, chunk, counts);
+    if (written.length < chunk.length) this.#refused.push(...without(chunk, written));
     if (counts.fresh === 0) return;
-    const gone = new Set(refused);
-    this.#inserted.push(...chunk.filter((change) => !gone.has(change)));
+    const burial = buryRowsOf(this.#db, this.#plan, insertedOf(written, counts));
+    burial.catch(() => undefined); // the transaction is over, and the next answer says so
+    this.#buried.push(burial);
   }
 }
 
-function refusedOf(plan: Plan, chunk: readonly Change[], { written, keys }: Counts): Change[] {
-  if (written === chunk.length) return [];
+const without = (chunk: readonly Change[], written: readonly Change[]): Change[] => {
+  const known = new Set(written);
+  return chunk.filter((change) => !known.has(change));
+};
+
+function writtenOf(plan: Plan, chunk: readonly Change[], { written, keys }: Counts): readonly Change[] {
+  if (written === chunk.length) return chunk;
+  const found = ofKeys(chunk, keys ?? []);
+  if (found.length !== written) throw new KeyTextMismatch(plan.table.name);
+  return found;
+}
+
+/** Those that were no updates; all, where a key prints differently. */
+function insertedOf(written: readonly Change[], { fresh, fresh_keys: keys }: Counts): readonly Change[] {
+  const found = keys === null ? written : ofKeys(written, keys);
+  return found.length === fresh ? found : written;
+}
+
+function ofKeys(changes: readonly Change[], keys: readonly string[]): readonly Change[] {
   const known = new Set(keys);
-  const refused = chunk.filter(({ key }) => !known.has(key));
-  if (refused.length !== chunk.length - written) throw new KeyTextMismatch(plan.table.name);
-  return refused;
+  return changes.filter(({ key }) => known.has(key));
 }

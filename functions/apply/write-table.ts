@@ -1,5 +1,4 @@
 import type { Db } from '@concord/runtime';
-import { buryRowsOf } from './bury.ts';
 import type { Change } from './change.ts';
 import { chunksOf } from './chunks.ts';
 import { collapse, type Group } from './collapse.ts';
@@ -47,7 +46,9 @@ export class TableWriter {
 
   async finish(): Promise<Written> {
     for (let round = 0; ; round++) {
-      const left = [...(await this.#clean.end()), ...this.#again.splice(0)];
+      const { refused, buried } = await this.#clean.end();
+      this.#superseded.push(...buried);
+      const left = [...refused, ...this.#again.splice(0)];
       if (left.length === 0) break;
       if (round === MAX_ROUNDS)
         throw new Error(`${this.plan.table.name}: ${left.length} rows found no rest in ${MAX_ROUNDS} rounds`);
@@ -56,7 +57,6 @@ export class TableWriter {
       await this.#join(await this.#winnersOf(groups));
       if (!this.plan.table.lattice) await this.#tryCleanAgain();
     }
-    this.#superseded.push(...(await buryRowsOf(this.#db, this.plan, this.#clean.inserted)));
     return { superseded: this.#superseded, conflicts: this.#conflicts };
   }
 

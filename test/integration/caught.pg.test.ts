@@ -70,12 +70,13 @@ for (const version of ['15', '18'] as const)
     });
 
     test('a tombstone that was committed while a batch waited to insert its row buries the row in that batch', async () => {
-      const [held, key] = [++id, ++id];
+      const [updated, held, key] = [++id, ++id, ++id];
+      await us.receive('eu', row(updated, eu(-3)));
       const app2 = us.session();
       await app2.begin();
       await app2.run(`insert into t values (${held}, 'held')`);
       const other = us.anotherApply();
-      const batch = outcomeOf(us.receiveOnly('eu', row(held, eu(-2)), row(key, eu(-2))));
+      const batch = outcomeOf(us.receiveOnly('eu', row(updated, eu(-2)), row(held, eu(-2)), row(key, eu(-2))));
       await lockWaiters(us.sql);
       await other(kafkaEvent([kafkaRecord('ap', tombstone(key, { region: 'ap', stamp: minutesFromNow(-1) }))]));
       await app2.rollback();
