@@ -1,8 +1,8 @@
 import { type ConflictKind, formatStamp, type Ranked, type Version } from '@concord/conflict';
-import { CLAIM_COLUMN, CONNECTOR_FIELDS, LATTICE_COLUMNS, LOCAL_COLUMN, STAMP_COLUMNS } from '@concord/events';
 import { arrayLiteral, type Db, send, type Table } from '@concord/runtime';
 import type { Change } from './change.ts';
 import { insertLines } from './conflict-lines.ts';
+import { imageText } from './image.ts';
 
 /** One line of the conflict log: the loser with its image, and who won with its own. */
 export type LoggedConflict = {
@@ -13,7 +13,7 @@ export type LoggedConflict = {
   readonly winner: Version;
   /** JSON array of the loser's key texts. */
   readonly key: string;
-  /** JSON object of the loser's column texts; null for a tombstone without an image. */
+  /** JSON object of the loser's column texts: a row's as jsonb prints it (`imageText`), a tombstone's as its origin wrote it, or null. */
   readonly image: string | null;
   /** The same of the winner, where it is at hand. */
   readonly winnerImage?: string | null | undefined;
@@ -28,10 +28,6 @@ export type LoggedConflict = {
   readonly amount?: string | undefined;
 };
 
-/** A row's image is normalised, so that all regions log one text; a tombstone's is json as the origin wrote it, which jsonb may refuse. */
-const imageOf = (kind: string, image: string): string =>
-  `case when ${kind} = 'row' then ${image}::jsonb::json else ${image} end`;
-
 /** The rule that made the loser lose, as far as the table's options and the line tell; the review that the table asks for. */
 const INSERT = /* sql */ `
 with lines as (
@@ -42,8 +38,8 @@ with lines as (
     unnest($14::text[]) as part, unnest($15::numeric[]) as amount),
 ${insertLines(`
   select concord.conflict_id(i.table_name, i.key, i.loser_stamp, i.loser_region, i.part), i.table_name, i.key, i.kind, i.part, i.amount,
-    i.loser_kind, i.loser_stamp, i.loser_region, i.loser_vector, ${imageOf('i.loser_kind', 'i.loser_image')},
-    i.winner_kind, i.winner_stamp, i.winner_region, i.winner_vector, ${imageOf('i.winner_kind', 'i.winner_image')}
+    i.loser_kind, i.loser_stamp, i.loser_region, i.loser_vector, i.loser_image,
+    i.winner_kind, i.winner_stamp, i.winner_region, i.winner_vector, i.winner_image
   from lines i`)}
 select count(*)::int as logged from logged`;
 
@@ -71,19 +67,9 @@ export async function logConflicts(db: Db, table: string, conflicts: readonly Lo
   return row?.logged ?? 0;
 }
 
-const OWN: ReadonlySet<string> = new Set([
-  ...STAMP_COLUMNS,
-  ...LATTICE_COLUMNS,
-  CLAIM_COLUMN,
-  LOCAL_COLUMN,
-  ...CONNECTOR_FIELDS,
-]);
-
 /** An incoming version as the log keeps it. */
 export function incomingImage({ kind, event }: Change, table: Table): { key: string; image: string | null } {
   const key = JSON.stringify(table.key.map(({ name }) => event[name]));
   if (kind === 'tombstone') return { key, image: (event.image as string | null | undefined) ?? null };
-  const generated = new Set(table.columns.filter((column) => column.generated).map((column) => column.name));
-  const entries = Object.entries(event).filter(([name]) => !OWN.has(name) && !generated.has(name));
-  return { key, image: JSON.stringify(Object.fromEntries(entries)) };
+  return { key, image: imageText(event, table) };
 }

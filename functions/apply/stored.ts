@@ -42,8 +42,7 @@ async function find(
 
 /** Reads and locks what is stored for each change. */
 export async function readStored(db: Db, plan: Plan, changes: readonly Change[]): Promise<Map<Change, Stored>> {
-  const rows = await find(db, plan, 'row', changes);
-  const tombstones = await find(db, plan, 'tombstone', changes);
+  const [rows, tombstones] = await Promise.all([find(db, plan, 'row', changes), find(db, plan, 'tombstone', changes)]);
   return new Map(
     changes.map((change) => {
       const [row, tombstone] = [rows.get(change), tombstones.get(change)];
@@ -52,9 +51,7 @@ export async function readStored(db: Db, plan: Plan, changes: readonly Change[])
   );
 }
 
-/** Key and image of a stored version as the conflict log keeps them: texts, as in an event. */
-export type StoredImage = { readonly key: string; readonly image: string | null };
-
+/** Image and key of a stored row as the conflict log keeps them: texts, as in an event. */
 export const imageExpression = (plan: Plan, alias: string): string =>
   `jsonb_object(${textsOf(imageColumns(plan), alias)})`;
 
@@ -62,22 +59,3 @@ export const keyExpression = (plan: Plan, alias: string): string =>
   `jsonb_build_array(${keyColumns(plan)
     .map((column) => printed(alias, column))
     .join(', ')})`;
-
-/** Images of the stored versions of these changes, all of one kind, before they are overwritten. */
-export async function readImages(
-  db: Db,
-  plan: Plan,
-  kind: Version['kind'],
-  changes: readonly Change[],
-): Promise<Map<Change, StoredImage>> {
-  if (changes.length === 0) return new Map();
-  const image = kind === 'row' ? imageExpression(plan, 's') : 's.image';
-  const relation = kind === 'row' ? plan.rows : plan.tombstones;
-  const rows = await send<{ n: number; key: string; image: string | null }[]>(
-    db,
-    `select k.${POSITION} as n, ${keyExpression(plan, 's')}::text as key, ${image}::text as image
-     from ${keysWithPosition(plan)} join ${relation} s on ${matchKey(plan, 's', 'k')}`,
-    [...columnArrays(keyColumns(plan), changes), changes.length],
-  );
-  return new Map(rows.map(({ n, key, image: text }) => [changes[n - 1] as Change, { key, image: text }]));
-}

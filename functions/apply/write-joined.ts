@@ -2,9 +2,9 @@ import { compare, type Decision, decide } from '@concord/conflict';
 import { type Db, send, unnestColumns } from '@concord/runtime';
 import { buryRowsOf } from './bury.ts';
 import type { Change } from './change.ts';
-import { incomingImage, type LoggedConflict, logConflicts } from './conflict-log.ts';
+import { logMet, type Met } from './log-met.ts';
 import { assignments, columnArrays, isNewer, keyColumns, matchKey, type Plan } from './plan.ts';
-import { readImages, readStored, type Stored, stateOf } from './stored.ts';
+import { readStored, type Stored, stateOf } from './stored.ts';
 import { noteUnsettled } from './unsettled.ts';
 import { insert } from './write-states.ts';
 
@@ -25,11 +25,15 @@ export async function writeJoined(db: Db, plan: Plan, changes: readonly Change[]
     const found = stored.get(change) ?? {};
     return { change, stored: found, decision: decide(stateOf(found), change) };
   });
-  const conflicts = await logLosers(db, plan, decided);
   const winners = decided.filter(({ decision }) => decision.outcome === 'apply');
-  const again = [...(await writeRows(db, plan, winners)), ...(await writeTombstones(db, plan, winners))];
+  // Sent together and carried out in this order: the log reads what the writes go over.
+  const [conflicts, ...again] = await settled([
+    logMet(db, plan, decided.flatMap(metOf)),
+    writeRows(db, plan, winners),
+    writeTombstones(db, plan, winners),
+  ]);
   const superseded = decided.filter(({ decision }) => decision.outcome === 'superseded').map(({ change }) => change);
-  return { superseded, conflicts, again };
+  return { superseded, conflicts, again: again.flat() };
 }
 
 /**
@@ -48,26 +52,16 @@ const isBeneath = ({ row, tombstone }: Stored): boolean =>
 
 const withoutRow = ({ tombstone }: Stored): Stored => (tombstone === undefined ? {} : { tombstone });
 
-async function logLosers(db: Db, plan: Plan, decided: readonly Decided[]): Promise<number> {
-  const met = (kind: 'row' | 'tombstone'): Change[] =>
-    decided
-      .filter(({ decision, stored }) => decision.because === 'conflict' && stateOf(stored)?.kind === kind)
-      .map(({ change }) => change);
-  const images = new Map([
-    ...(await readImages(db, plan, 'row', met('row'))),
-    ...(await readImages(db, plan, 'tombstone', met('tombstone'))),
-  ]);
-  const logged = decided.flatMap(({ change, decision, stored }): LoggedConflict[] => {
-    const state = stateOf(stored);
-    if (decision.because !== 'conflict' || state === undefined) return [];
-    const { kind, loser } = decision;
-    const [here, there] = [images.get(change), incomingImage(change, plan.table)];
-    if (here === undefined) throw new Error(`${plan.table.name}: a locked row vanished`);
-    return loser === 'incoming'
-      ? [{ kind, loser: change, winner: state, ...there, winnerImage: here.image }]
-      : [{ kind, loser: state, winner: change, ...here, winnerImage: there.image }];
-  });
-  return logConflicts(db, plan.table.name, logged);
+const metOf = ({ change, decision, stored }: Decided): Met[] => {
+  const state = stateOf(stored)?.kind;
+  if (decision.because !== 'conflict' || state === undefined) return [];
+  return [{ change, kind: decision.kind, loser: decision.loser, state }];
+};
+
+/** All that is under way has ended when this does, also where something failed: nothing is sent after the transaction. */
+async function settled<T extends readonly unknown[]>(all: readonly [...{ [K in keyof T]: Promise<T[K]> }]): Promise<T> {
+  await Promise.allSettled(all);
+  return Promise.all(all) as unknown as Promise<T>;
 }
 
 /** Rows that win: over a stored row an update, over a tombstone an insert; over nothing the clean path tries again. */
@@ -75,16 +69,14 @@ async function writeRows(db: Db, plan: Plan, winners: readonly Decided[]): Promi
   const rows = winners.filter(({ change }) => change.kind === 'row');
   const over = (found: (stored: Stored) => boolean): Change[] =>
     rows.filter(({ stored }) => found(stored)).map(({ change }) => change);
-  await update(
-    db,
-    plan,
-    plan.rows,
-    plan.rowColumns,
-    over((stored) => stored.row !== undefined),
-  );
+  const known = over((stored) => stored.row !== undefined);
   const inserts = over((stored) => stored.row === undefined && stored.tombstone !== undefined);
   const absent = over((stored) => stored.row === undefined && stored.tombstone === undefined);
-  return [...absent, ...(await insert(db, plan, 'row', inserts))];
+  const [, taken] = await settled([
+    update(db, plan, plan.rows, plan.rowColumns, known),
+    insert(db, plan, 'row', inserts),
+  ]);
+  return [...absent, ...taken];
 }
 
 /** Tombstones that win: written, the older row deleted; a key without a row is unsettled (a local insert may be in flight). */
@@ -92,20 +84,18 @@ async function writeTombstones(db: Db, plan: Plan, winners: readonly Decided[]):
   const tombstones = winners.filter(({ change }) => change.kind === 'tombstone');
   const known = tombstones.filter(({ stored }) => stored.tombstone !== undefined).map(({ change }) => change);
   const fresh = tombstones.filter(({ stored }) => stored.tombstone === undefined).map(({ change }) => change);
-  await update(db, plan, plan.tombstones, plan.tombstoneColumns, known);
-  const again = new Set(await insert(db, plan, 'tombstone', fresh));
+  const [, taken] = await settled([
+    update(db, plan, plan.tombstones, plan.tombstoneColumns, known),
+    insert(db, plan, 'tombstone', fresh),
+  ]);
+  const again = new Set(taken);
   const written = tombstones.filter(({ change }) => !again.has(change));
-  await deleteRows(
-    db,
-    plan,
+  const [over, alone] = [
     written.filter(({ stored }) => stored.row !== undefined).map(({ change }) => change),
-  );
-  await noteUnsettled(
-    db,
-    plan,
     written.filter(({ stored }) => stored.row === undefined).map(({ change }) => change),
-  );
-  return [...again];
+  ];
+  await settled([deleteRows(db, plan, over), noteUnsettled(db, plan, alone)]);
+  return taken;
 }
 
 type Columns = Plan['rowColumns'];
