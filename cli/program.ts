@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { addCapacity } from './capacity.ts';
 import { addConflicts } from './conflicts.ts';
 import { addConnector } from './connector.ts';
 import { addDemo } from './demo.ts';
@@ -36,5 +37,6 @@ export function makeProgram(): Command {
   addConnector(program);
   addLocal(program);
   addDemo(program);
+  addCapacity(program);
   return program;
 }

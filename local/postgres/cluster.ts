@@ -33,6 +33,11 @@ export interface ClusterOptions {
   readonly template?: string | null;
   /** Override the defaults: `{ fsync: 'on' }` for measurements, `{ shared_buffers: '1GB' }`. */
   readonly settings?: Settings;
+  /**
+   * The folder of a `postgres` of the same major version to run in place of npm's: a distribution's, which finds the
+   * extensions of that distribution.
+   */
+  readonly binDirectory?: string | undefined;
 }
 
 /** One PostgreSQL cluster on this machine. Port and data directory stay the same over stop, kill and restart. */
@@ -69,13 +74,14 @@ let isRegistered = false;
  * @throws Error with the end of the server's log when it does not start
  */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const { version = '18', name = `cluster-${++clusterCount}`, settings = {} } = options;
+  const { version = '18', name = `cluster-${++clusterCount}`, settings = {}, binDirectory } = options;
   if (!/^[a-z0-9][a-z0-9_-]*$/.test(name))
     throw new Error(`"${name}" cannot be a cluster's name: use a-z, 0-9, - and _`);
   const dataDir = join(runDirectory(), name);
   await makeDataDirectory(version, dataDir, options.template);
   const logFile = `${dataDir}.log`;
-  const server = await startOnFreePort({ binaries: findBinaries(version), dataDir, logFile, settings });
+  const binaries = { ...findBinaries(version), ...(binDirectory && { postgres: join(binDirectory, 'postgres') }) };
+  const server = await startOnFreePort({ binaries, dataDir, logFile, settings });
   return clusterOf(name, version, server);
 }
 

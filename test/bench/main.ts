@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util';
 import { startCluster } from '../../local/postgres/cluster.ts';
 import { benchApply } from './apply/apply.ts';
+import { benchMixes } from './apply/mixes.ts';
 import { benchColdStart } from './lambda/cold-start.ts';
 import { describeMachine } from './machine.ts';
 import type { Figures, Part } from './part.ts';
+import { benchDrain } from './path/drain.ts';
 import { benchPath } from './path/path.ts';
 import { benchReconcile } from './reconcile/reconcile.ts';
 import { withDatabase } from './users-table.ts';
@@ -11,12 +13,14 @@ import { benchWrites } from './writes/writes.ts';
 
 const PARTS: Readonly<Record<string, (part: Part) => Promise<Figures>>> = {
   apply: benchApply,
+  mixes: benchMixes,
   writes: benchWrites,
   path: benchPath,
+  drain: benchDrain,
   reconcile: benchReconcile,
   'cold-start': benchColdStart,
 };
-const USAGE = 'node test/bench/main.ts [apply|writes|path|reconcile|cold-start ...] [--json] [--rows N] [--seconds S]';
+const USAGE = `npm run bench -- [${Object.keys(PARTS).join('|')} ...] [--json] [--rows N] [--seconds S]`;
 
 /*
  * `npm run bench`: Concord beside what PostgreSQL does without it, in one run on one machine, so that the ratios mean
@@ -44,9 +48,10 @@ const version = await withDatabase(probe, 'postgres', async (sql) => {
   return row?.server_version ?? 'unknown';
 });
 await probe.remove();
-say(`${new Date().toISOString().slice(0, 10)}, ${describeMachine(version)}`);
+const machine = `${new Date().toISOString().slice(0, 10)}, ${describeMachine(version)}`;
+say(machine);
 for (const name of wanted) {
   const figures = await PARTS[name]?.({ rows, seconds, say });
-  if (values.json) say(JSON.stringify({ part: name, ...figures }));
+  if (values.json) say(JSON.stringify({ part: name, ...figures, machine }));
 }
 process.exit(0);

@@ -85,9 +85,9 @@ export const HEARTBEAT_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a suspended region takes writes',
-    file: 'functions/enroll/triggers/sql.ts',
-    find: '  if here.suspended is not null then',
-    replace: '  if false then',
+    file: 'functions/enroll/triggers/register.ts',
+    find: '${joined} where r.suspended is null) v;',
+    replace: '${joined}) v;',
     tests: SUSPENDED,
     only: `${IN_18}while it is suspended an`,
     why: 'a restored database writes stamps that its former life has used already',

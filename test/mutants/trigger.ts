@@ -1,6 +1,7 @@
 import type { Mutant } from './mutant.ts';
 
 const FILE = 'functions/enroll/triggers/register.ts';
+const SQL = 'functions/enroll/triggers/sql.ts';
 const INSTALL = 'functions/enroll/triggers/install.ts';
 const STAMPS = ['test/integration/triggers-stamps.pg.test.ts'];
 const KEYS = ['test/integration/schedules-keys.pg.test.ts'];
@@ -13,9 +14,9 @@ const IN_18 = 'PostgreSQL 18.*';
 export const TRIGGER_MUTANTS: readonly Mutant[] = [
   {
     name: 'a stamp is the start of its transaction',
-    file: FILE,
-    find: 'greatest(${clock(spec.bonusMs)}, parent',
-    replace: 'greatest(pg_catalog.now(), parent',
+    file: SQL,
+    find: '`greatest(${clock(bonusMs)}, ',
+    replace: '`greatest(pg_catalog.now(), ',
     tests: STAMPS,
     only: `${IN_18}a stamp is the clock of the write`,
     why: 'whoever begins first and writes last loses to what he overwrote',
@@ -23,8 +24,8 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
   {
     name: 'a stamp is the clock, whatever it replaces',
     file: FILE,
-    find: 'greatest(${clock(spec.bonusMs)}, parent operator(pg_catalog.+) ${MICROSECOND}, here.floor);',
-    replace: 'greatest(${clock(spec.bonusMs)}, here.floor);',
+    find: '${nextStamp(spec.bonusMs, seen)} as stamp',
+    replace: "${nextStamp(spec.bonusMs, 'null::pg_catalog.timestamptz')} as stamp",
     tests: STAMPS,
     only: `${IN_18}a write is stamped above a remote stamp`,
     why: 'a row from a fast clock cannot be changed',
@@ -32,17 +33,17 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
   {
     name: 'the stamp of a delete is the clock, whatever it replaces',
     file: FILE,
-    find: "greatest(${clock(spec.bonusMs)}, ${seenBy(spec, 'old')} operator(pg_catalog.+) ${MICROSECOND}, here.floor) as stamp",
-    replace: 'greatest(${clock(spec.bonusMs)}, here.floor) as stamp',
+    find: "${nextStamp(spec.bonusMs, seenBy(spec, 'old'))} as stamp",
+    replace: "${nextStamp(spec.bonusMs, 'null::pg_catalog.timestamptz')} as stamp",
     tests: STAMPS,
     only: `${IN_18}a write is stamped above a remote stamp`,
     why: 'a row from a fast clock comes back after its delete',
   },
   {
     name: 'a stamp below the floor',
-    file: FILE,
-    find: '${MICROSECOND}, here.floor);\n  new._version',
-    replace: '${MICROSECOND});\n  new._version',
+    file: SQL,
+    find: '${MICROSECOND}, ${FLOOR})`',
+    replace: '${MICROSECOND})`',
     tests: KEYS,
     only: `${IN_18}a write after a new incarnation with a raised floor`,
     why: 'a restored region stamps below its own lost versions',
@@ -50,17 +51,26 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
   {
     name: 'an update that changes nothing is stamped',
     file: FILE,
-    find: '  if same_row and above then return new; end if;\n',
+    find: '    if same_row and above then return new; end if;\n',
     replace: '',
     tests: STAMPS,
     only: `${IN_18}an update that .* keeps the version`,
     why: 'a no-op update beats a concurrent change',
   },
   {
+    name: 'a no-op update that names a stamp column is stamped',
+    file: FILE,
+    find: 'and ${untouched(spec)} and not new',
+    replace: 'and not new',
+    tests: ['test/integration/triggers-stamps.pg.test.ts', 'test/integration/triggers-keys.pg.test.ts'],
+    only: IN_18,
+    why: 'a write of metadata alone beats a concurrent change',
+  },
+  {
     name: 'a vector that restarts with each update',
     file: FILE,
-    find: 'if same_key then vector := old._version_vector; end if;',
-    replace: '',
+    find: "withEntry('v.vector', 'v.region', 'v.stamp')",
+    replace: "withEntry(EMPTY, 'v.region', 'v.stamp')",
     tests: STAMPS,
     only: `${IN_18}I3 the stamp`,
     why: 'every update of a remote row is a conflict',
@@ -68,8 +78,8 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
   {
     name: 'a vector that restarts when a key is inserted again',
     file: FILE,
-    find: 'if not same_key or not above then vector := tomb._version_vector; end if;',
-    replace: 'if same_key and not above then vector := tomb._version_vector; end if;',
+    find: 'vector: `coalesce(b._version_vector, ${EMPTY})`,',
+    replace: 'vector: EMPTY,',
     tests: KEYS,
     only: `${IN_18}a re-inserted key continues the vector`,
     why: 'invented conflicts with everything before the delete',

@@ -8,7 +8,6 @@ import { refuseIntervals } from './intervals.ts';
 import { checkFunction } from './register.ts';
 import type { TriggerSpec } from './spec.ts';
 import {
-  clock,
   EMPTY,
   keepGenerated,
   keepOld,
@@ -16,7 +15,8 @@ import {
   latest,
   MICROSECOND,
   micros,
-  READ_HERE,
+  nextStamp,
+  REFUSE_UNLESS_FOUND,
   rowOf,
   TRANSACTION,
   textArray,
@@ -121,6 +121,11 @@ function lookUp(spec: TriggerSpec): string {
   );
 }
 
+/** Who writes, and the stamp of a write that has seen stamps up to `seen`, as `here`. */
+const readHere = (bonusMs: number, seen: string): string =>
+  `select r.source_region, ${nextStamp(bonusMs, seen)} as stamp into here from concord.region r where r.suspended is null;
+    ${REFUSE_UNLESS_FOUND}`;
+
 /**
  * BEFORE INSERT OR UPDATE of a lattice table: `nextLattice` of layers/conflict in SQL. The order matters for the fences:
  * transaction id, tombstone, floor, clock. Only registers of which a column changed get the stamp; an update that only adds to
@@ -152,7 +157,6 @@ declare
   totals pg_catalog.jsonb := ${EMPTY};
   writes pg_catalog.int8 := 0;
   parent pg_catalog.timestamptz;
-  stamp pg_catalog.timestamptz;
   vector pg_catalog.jsonb := ${EMPTY};
 begin${refuseIntervals(intervals)}${isMerge || rule.counters.length > 0 ? readDrift(spec) : ''}
   if tg_op operator(pg_catalog.=) 'UPDATE' then
@@ -172,15 +176,17 @@ begin${refuseIntervals(intervals)}${isMerge || rule.counters.length > 0 ? readDr
   end if;
   if unchanged and not beneath then return new; end if;
   begins := begins or beneath;
-  if tg_op operator(pg_catalog.=) 'UPDATE' then parent := ${latest('old')}; end if;
   if buried then
     writes := greatest(writes, tomb._version);
-    parent := greatest(parent, tomb.seen);
+    parent := tomb.seen;
     if not same_key or beneath then vector := tomb._version_vector; end if;
   end if;
-  ${READ_HERE}
-  stamp := greatest(${clock(bonusMs)}, parent operator(pg_catalog.+) ${MICROSECOND}, here.floor);
-  dot := pg_catalog.jsonb_build_array(${micros('stamp')}, here.source_region);
+  if tg_op operator(pg_catalog.=) 'UPDATE' then
+    ${readHere(bonusMs, `greatest(parent, ${latest('old')})`)}
+  else
+    ${readHere(bonusMs, 'parent')}
+  end if;
+  dot := pg_catalog.jsonb_build_array(${micros('here.stamp')}, here.source_region);
   if begins then
     new._incarnation := dot;
     new._column_stamps := ${EMPTY};
@@ -195,12 +201,12 @@ begin${refuseIntervals(intervals)}${isMerge || rule.counters.length > 0 ? readDr
   end if;
   if begins or pg_catalog.cardinality(changed) operator(pg_catalog.>) 0 then
     new._version := writes operator(pg_catalog.+) 1::pg_catalog.int8;
-    new._last_updated := stamp;
+    new._last_updated := here.stamp;
     new._source_region := here.source_region;
     new._tx_id := xid;
   end if;
-  new._version_vector := ${withEntry('vector', 'here.source_region', 'stamp')};
-  new._local := true;${setClaim(spec, 'not same_key or beneath')}
+  new._version_vector := ${withEntry('vector', 'here.source_region', 'here.stamp')};
+  new._local := true;${setClaim(spec, 'not same_key or beneath', 'here.stamp', 'here.source_region')}
   return new;
 end `,
   );
@@ -228,17 +234,15 @@ export const buryLattice = (spec: TriggerSpec): string => {
     `
 #variable_conflict use_column
 declare
-  here pg_catalog.record;
   image pg_catalog.json := pg_catalog.row_to_json(old);
   counters pg_catalog.jsonb := old._counters;
 begin${lifted}
-  ${READ_HERE}
   insert into ${tombstonesOf(table)} as b (${keyList(table)}, image, _version, _last_updated, _source_region, _tx_id, _version_vector,
     _incarnation, _column_stamps, _counters, _local)
-  select ${keyList(table, 'old')}, image, old._version operator(pg_catalog.+) 1::pg_catalog.int8, s.stamp, here.source_region,
-    ${TRANSACTION}, ${withEntry('old._version_vector', 'here.source_region', 's.stamp')},
+  select ${keyList(table, 'old')}, image, old._version operator(pg_catalog.+) 1::pg_catalog.int8, s.stamp, s.region,
+    ${TRANSACTION}, ${withEntry('old._version_vector', 's.region', 's.stamp')},
     ${life('old')}, ${EMPTY}, coalesce(counters, ${EMPTY}), true
-  from (select greatest(${clock(bonusMs)}, ${latest('old')} operator(pg_catalog.+) ${MICROSECOND}, here.floor) as stamp) s
+  from (select ${nextStamp(bonusMs, latest('old'))} as stamp, r.source_region as region from concord.region r where r.suspended is null) s
   on conflict (${keyList(table)}) do update set
     ${table.key.map(({ name }) => `${ident(name)} = excluded.${ident(name)}`).join(', ')},
     image = excluded.image,
@@ -248,7 +252,7 @@ begin${lifted}
     _local = true,
     (_version, _last_updated, _version_vector, _incarnation, _counters) = (
       select greatest(excluded._version, b._version operator(pg_catalog.+) 1::pg_catalog.int8), j.stamp,
-        ${withEntry('j.vector', 'here.source_region', 'j.stamp')}, j.life, j.counters
+        ${withEntry('j.vector', 'excluded._source_region', 'j.stamp')}, j.life, j.counters
       from (
         select greatest(excluded._last_updated, ${latest('b')} operator(pg_catalog.+) ${MICROSECOND}) as stamp,
           case when l.earlier then old._version_vector when l.later then b._version_vector
@@ -258,6 +262,7 @@ begin${lifted}
           case when l.earlier then excluded._incarnation else ${life('b')} end as life
         from (select concord.is_later_life(excluded._incarnation, ${life('b')}) as earlier,
           concord.is_later_life(${life('b')}, excluded._incarnation) as later) l) j);
+  ${REFUSE_UNLESS_FOUND}
   return null;
 end `,
   );

@@ -5,7 +5,6 @@ import { functionName } from '../names.ts';
 import { refuseIntervals } from './intervals.ts';
 import type { TriggerSpec } from './spec.ts';
 import {
-  clock,
   EMPTY,
   keepGenerated,
   keepOld,
@@ -13,7 +12,8 @@ import {
   latest,
   MICROSECOND,
   newer,
-  READ_HERE,
+  nextStamp,
+  REFUSE_UNLESS_FOUND,
   TRANSACTION,
   triggerFunction,
   withEntry,
@@ -26,6 +26,8 @@ const seenBy = ({ table }: TriggerSpec, alias: string): string =>
 
 const noLattice = ({ table }: TriggerSpec): string =>
   table.lattice ? `\n  ${LATTICE_COLUMNS.map((name) => `new.${name} := null;`).join(' ')}` : '';
+
+const NULLABLE: ReadonlySet<string> = new Set([...LATTICE_COLUMNS, CLAIM]);
 
 const metadata = ({ table }: TriggerSpec): readonly string[] => [
   ...STAMP_COLUMN_NAMES,
@@ -50,6 +52,57 @@ function lookUp(spec: TriggerSpec): string {
   );
 }
 
+/** What a version follows, as expressions: writes so far, the latest stamp seen, the vector. `joined`: a table that they read. */
+type Parent = { readonly writes: string; readonly seen: string; readonly vector: string; readonly joined?: string };
+
+/** One statement, because each costs as much as a dozen expressions. */
+const makeVersion = (spec: TriggerSpec, { writes, seen, vector, joined = '' }: Parent, claimsAnew: string): string => `
+    select v.writes operator(pg_catalog.+) 1::pg_catalog.int8, v.stamp, v.region, xid, ${withEntry('v.vector', 'v.region', 'v.stamp')}, true
+      into new._version, new._last_updated, new._source_region, new._tx_id, new._version_vector, new._local
+      from (select ${writes} as writes, ${nextStamp(spec.bonusMs, seen)} as stamp, r.source_region as region, ${vector} as vector
+        from concord.region r${joined} where r.suspended is null) v;
+    ${REFUSE_UNLESS_FOUND}${noLattice(spec)}${setClaim(spec, claimsAnew, 'new._last_updated', 'new._source_region')}
+    return new;`;
+
+/** Most inserts: what was deleted before, if anything, is read in the statement that makes the version. */
+const insertVersion = (spec: TriggerSpec): string =>
+  isHeldBack(spec)
+    ? ''
+    : `
+  if tg_op operator(pg_catalog.=) 'INSERT' then${makeVersion(
+    spec,
+    {
+      writes: 'coalesce(b._version, 0::pg_catalog.int8)',
+      seen: seenBy(spec, 'b'),
+      vector: `coalesce(b._version_vector, ${EMPTY})`,
+      joined: ` left join ${tombstonesOf(spec.table)} b on ${sameKey(spec.table, 'b', 'new')}`,
+    },
+    'true',
+  )}
+  end if;`;
+
+/** Does the statement leave our columns alone? (Comparing two records by their images would cost more than all the rest.) */
+const untouched = (spec: TriggerSpec): string =>
+  metadata(spec)
+    .map((name) =>
+      NULLABLE.has(name)
+        ? `new.${name} is not distinct from old.${name}`
+        : `new.${name} operator(pg_catalog.=) old.${name}`,
+    )
+    .join(' and ');
+
+/** Most updates: the first of this row in its transaction, of other columns than ours and the key. */
+const updateVersion = (spec: TriggerSpec): string => `
+  if tg_op operator(pg_catalog.=) 'UPDATE' then${keepGenerated(spec.table)}
+    if ${sameKey(spec.table, 'old', 'new')} and old._tx_id operator(pg_catalog.<>) xid
+      and ${untouched(spec)} and not new operator(pg_catalog.*=) old then${makeVersion(
+        spec,
+        { writes: 'old._version', seen: seenBy(spec, 'old'), vector: 'old._version_vector' },
+        'false',
+      )}
+    end if;
+  end if;`;
+
 /**
  * BEFORE INSERT OR UPDATE: makes the version of a local write (`nextVersion` of layers/conflict in SQL). The order matters
  * for the fences: transaction id, tombstone, clock. A no-op update keeps its version, or it would beat a concurrent change.
@@ -60,45 +113,37 @@ export const stampRegister = (spec: TriggerSpec): string =>
     `
 declare
   xid pg_catalog.int8 := ${TRANSACTION};
-  here pg_catalog.record;
-  tomb pg_catalog.record;
-  buried pg_catalog.bool := false;
-  same_key pg_catalog.bool := false;
-  same_row pg_catalog.bool := false;
-  above pg_catalog.bool := true;
-  writes pg_catalog.int8 := 0;
-  parent pg_catalog.timestamptz;
-  stamp pg_catalog.timestamptz;
-  vector pg_catalog.jsonb := ${EMPTY};
-begin${refuseIntervals(spec.intervals)}
-  if tg_op operator(pg_catalog.=) 'UPDATE' then
-    parent := ${seenBy(spec, 'old')};
-    writes := old._version;
-    same_key := ${sameKey(spec.table, 'old', 'new')};
-    if same_key then vector := old._version_vector; end if;
-    ${keepOld(metadata(spec))}${keepGenerated(spec.table)}
-    same_row := new operator(pg_catalog.*=) old;
-  end if;
-  if not same_key or same_row or old._tx_id operator(pg_catalog.=) xid then
-    ${lookUp(spec)};
-    buried := tomb._version is not null;
-    if buried and same_key then above := ${newer('old', 'tomb')}; end if;
-  end if;
-  if same_row and above then return new; end if;
-  if buried then
-    writes := greatest(writes, tomb._version);
-    parent := greatest(parent, tomb.seen);
-    if not same_key or not above then vector := tomb._version_vector; end if;
-  end if;
-  ${READ_HERE}
-  stamp := greatest(${clock(spec.bonusMs)}, parent operator(pg_catalog.+) ${MICROSECOND}, here.floor);
-  new._version := writes operator(pg_catalog.+) 1::pg_catalog.int8;
-  new._last_updated := stamp;
-  new._source_region := here.source_region;
-  new._tx_id := xid;
-  new._version_vector := ${withEntry('vector', 'here.source_region', 'stamp')};
-  new._local := true;${noLattice(spec)}${setClaim(spec, 'not same_key or not above')}
-  return new;
+begin${refuseIntervals(spec.intervals)}${insertVersion(spec)}${updateVersion(spec)}
+  declare
+    tomb pg_catalog.record;
+    buried pg_catalog.bool := false;
+    same_key pg_catalog.bool := false;
+    same_row pg_catalog.bool := false;
+    above pg_catalog.bool := true;
+    writes pg_catalog.int8 := 0;
+    parent pg_catalog.timestamptz;
+    vector pg_catalog.jsonb := ${EMPTY};
+  begin
+    if tg_op operator(pg_catalog.=) 'UPDATE' then
+      parent := ${seenBy(spec, 'old')};
+      writes := old._version;
+      same_key := ${sameKey(spec.table, 'old', 'new')};
+      if same_key then vector := old._version_vector; end if;
+      ${keepOld(metadata(spec))}
+      same_row := new operator(pg_catalog.*=) old;
+    end if;
+    if not same_key or same_row or old._tx_id operator(pg_catalog.=) xid then
+      ${lookUp(spec)};
+      buried := tomb._version is not null;
+      if buried and same_key then above := ${newer('old', 'tomb')}; end if;
+    end if;
+    if same_row and above then return new; end if;
+    if buried then
+      writes := greatest(writes, tomb._version);
+      parent := greatest(parent, tomb.seen);
+      if not same_key or not above then vector := tomb._version_vector; end if;
+    end if;${makeVersion(spec, { writes: 'writes', seen: 'parent', vector: 'vector' }, 'not same_key or not above')}
+  end;
 end `,
   );
 
@@ -109,14 +154,11 @@ export const buryRegister = (spec: TriggerSpec): string => {
   return triggerFunction(
     functionName(table, 'bury'),
     `
-declare
-  here pg_catalog.record;
 begin
-  ${READ_HERE}
   insert into ${tombstonesOf(table)} as b (${keyList(table)}, image, _version, _last_updated, _source_region, _tx_id, _version_vector, _local)
-  select ${keyList(table, 'old')}, pg_catalog.row_to_json(old), old._version operator(pg_catalog.+) 1::pg_catalog.int8, s.stamp, here.source_region,
-    ${TRANSACTION}, ${withEntry('old._version_vector', 'here.source_region', 's.stamp')}, true
-  from (select greatest(${clock(spec.bonusMs)}, ${seenBy(spec, 'old')} operator(pg_catalog.+) ${MICROSECOND}, here.floor) as stamp) s
+  select ${keyList(table, 'old')}, pg_catalog.row_to_json(old), old._version operator(pg_catalog.+) 1::pg_catalog.int8, s.stamp, s.region,
+    ${TRANSACTION}, ${withEntry('old._version_vector', 's.region', 's.stamp')}, true
+  from (select ${nextStamp(spec.bonusMs, seenBy(spec, 'old'))} as stamp, r.source_region as region from concord.region r where r.suspended is null) s
   on conflict (${keyList(table)}) do update set
     ${table.key.map(({ name }) => `${ident(name)} = excluded.${ident(name)}`).join(', ')},
     image = excluded.image,
@@ -124,8 +166,9 @@ begin
     _last_updated = ${above},
     _source_region = excluded._source_region,
     _tx_id = excluded._tx_id,
-    _version_vector = ${withEntry(`case when ${newer('b', 'old')} then b._version_vector else old._version_vector end`, 'here.source_region', above)},
+    _version_vector = ${withEntry(`case when ${newer('b', 'old')} then b._version_vector else old._version_vector end`, 'excluded._source_region', above)},
     ${table.lattice ? `${LATTICE_COLUMNS.map((name) => `${name} = null`).join(', ')}, ` : ''}_local = true;
+  ${REFUSE_UNLESS_FOUND}
   return null;
 end `,
   );

@@ -21,10 +21,10 @@ export const MICROSECOND = `'1 microsecond'::pg_catalog.interval`;
 export const EMPTY = `'{}'::pg_catalog.jsonb`;
 
 /** This transaction's id as `_tx_id` keeps it. */
-export const TRANSACTION = 'pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8';
+export const TRANSACTION = 'pg_catalog.txid_current()';
 
 /** A policy's bonus is part of the stamp where it is made, so that no region needs to know of it. */
-export const clock = (bonusMs: number): string =>
+const clock = (bonusMs: number): string =>
   bonusMs === 0
     ? 'pg_catalog.clock_timestamp()'
     : `pg_catalog.clock_timestamp() operator(pg_catalog.+) '${bonusMs} milliseconds'::pg_catalog.interval`;
@@ -33,14 +33,19 @@ export const clock = (bonusMs: number): string =>
 const ANNOUNCED = `pg_catalog.pg_sequence_last_value('concord.announced'::pg_catalog.regclass)`;
 
 /**
- * Who writes, and the floor of local stamps, as `here`. What heartbeats announce is read after the transaction has its id: their fences
- * depend on it. Neither an old snapshot nor a clock that stepped back hides it.
+ * No local stamp is lower. What heartbeats announce is read after the transaction has its id: their fences depend on it. Neither an
+ * old snapshot nor a clock that stepped back hides it.
  */
-export const READ_HERE = `select r.source_region, r.suspended, greatest(r.floor, 'epoch'::pg_catalog.timestamptz operator(pg_catalog.+)
-      ((${ANNOUNCED} operator(pg_catalog.+) 1)::pg_catalog.float8 operator(pg_catalog.*) ${MICROSECOND})) as floor
-    into here from concord.region r;
-  if here.suspended is not null then
-    raise exception 'concord: this region takes no writes: %', here.suspended using errcode = 'object_not_in_prerequisite_state',
+const FLOOR = `greatest(r.floor, 'epoch'::pg_catalog.timestamptz operator(pg_catalog.+)
+      ((${ANNOUNCED} operator(pg_catalog.+) 1)::pg_catalog.float8 operator(pg_catalog.*) ${MICROSECOND}))`;
+
+/** The stamp of a write that has seen stamps up to `seen`, in a statement that reads this region as `r`. */
+export const nextStamp = (bonusMs: number, seen: string): string =>
+  `greatest(${clock(bonusMs)}, ${seen} operator(pg_catalog.+) ${MICROSECOND}, ${FLOOR})`;
+
+/** To follow a statement that reads this region where it takes writes, and found nothing. */
+export const REFUSE_UNLESS_FOUND = `if not found then
+    raise exception 'concord: this region takes no writes: %', (select r.suspended from concord.region r) using errcode = 'object_not_in_prerequisite_state',
       hint = 'Changes of other regions still come in. Writes begin again with a new incarnation of the region.';
   end if;`;
 

@@ -30,11 +30,11 @@ export async function readClaimedColumns(db: Db, table: Table): Promise<string[]
  * The claim of a row that is being stamped: this write where `isNew` holds or a column of a unique key changed, else the former
  * one. Where such a column was dropped meanwhile (its index went with it) every write claims anew, until the table is enrolled again.
  */
-export function setClaim({ table, claimed }: TriggerSpec, isNew: string): string {
+export function setClaim({ table, claimed }: TriggerSpec, isNew: string, stamp: string, region: string): string {
   if (!table.claims) return '';
   if (claimed.length === 0) return '\n  new._claim := null;';
   return `
-  new._claim := pg_catalog.jsonb_build_array(${micros('stamp')}, here.source_region);
+  new._claim := pg_catalog.jsonb_build_array(${micros(stamp)}, ${region});
   if not (${isNew}) then
     begin
       if ${rowOf('new', claimed)} operator(pg_catalog.*=) ${rowOf('old', claimed)} then

@@ -1,31 +1,34 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Sql } from '@concord/runtime';
 import type { Cluster } from '../../../local/postgres/cluster.ts';
-import { SOURCE, values } from '../users-table.ts';
-import type { Contestant } from './contestant.ts';
+import { requireEqual } from './content.ts';
+import type { Contestant, Workers } from './contestant.ts';
+import { type Changes, changesSql, WRITTEN } from './mix.ts';
 
-const POLL_MS = 5;
-const UPDATES_PER_MILLE = 700;
+export type { Changes } from './mix.ts';
 
-export type NativeOptions = {
+const POLL_MS = 3;
+
+/** Rows per transaction at the publisher are those at the subscriber. */
+export type NativeOptions = Changes & {
   readonly name: string;
   /** The database on both clusters. */
   readonly database: string;
-  readonly rows: number;
-  readonly changes: number;
-  /** Rows per transaction at the publisher, and so at the subscriber. */
-  readonly transactionRows: number;
   /** Does the apply worker wait for each commit to reach the disk? PostgreSQL's default is that it does not. */
   readonly synchronousCommit: boolean;
+  /** Are the values sent in their binary form? PostgreSQL's default is as text. */
+  readonly binary: boolean;
+  /** So many subscriptions, each to the rows of which `id` modulo their number is the same. Default 1. */
+  readonly partitions?: 1 | 2;
 };
 
-/** PostgreSQL's own logical replication. Its queue is what the publisher wrote while the subscription was disabled. */
+/** PostgreSQL's own logical replication. Its queue is what the publisher wrote while the subscriptions were disabled. */
 export async function createNative(
   publisher: Cluster,
   subscriber: Cluster,
   options: NativeOptions,
 ): Promise<Contestant> {
-  const { name, database, changes } = options;
+  const { name, database, partitions = 1 } = options;
   const [source, target] = [publisher, subscriber].map((cluster) => connect({ url: cluster.url(database) })) as [
     Sql,
     Sql,
@@ -33,91 +36,102 @@ export async function createNative(
   // The key is enough to find a row; REPLICA IDENTITY FULL would make the publisher send each old row as well.
   await source.unsafe('drop publication concord');
   await source.unsafe('alter table users replica identity default');
-  await source.unsafe('create publication bench for table users, marker');
-  await target.unsafe(
-    `create subscription ${database} connection '${publisher.url(database)}' publication bench
-     with (copy_data = false, synchronous_commit = ${options.synchronousCommit ? 'on' : 'off'})`,
-  );
+  const subscriptions = Array.from({ length: partitions }, (_, index) => `${database}_${index + 1}`);
+  for (const [index, subscription] of subscriptions.entries()) {
+    const [rows, marker] =
+      partitions === 1 ? ['', ''] : [`where (id % ${partitions} = ${index})`, `where (id = ${index + 1})`];
+    await source.unsafe(`create publication ${subscription} for table users ${rows}, marker ${marker}`);
+    await target.unsafe(
+      `create subscription ${subscription} connection '${publisher.url(database)}' publication ${subscription}
+       with (enabled = false, copy_data = false, binary = ${options.binary},
+         synchronous_commit = ${options.synchronousCommit ? 'on' : 'off'})`,
+    );
+  }
+  const subscribe = (what: 'enable' | 'disable') =>
+    target.begin(async (tx) => {
+      for (const subscription of subscriptions) await tx.unsafe(`alter subscription ${subscription} ${what}`);
+    });
   let marker = 0;
   return {
     name,
     database,
-    async queue() {
-      await target.unsafe(`alter subscription ${database} disable`);
-      await until(async () => (await workers(target, database)) === 0);
-      await writeChanges(source, options);
-      return changes;
-    },
-    async apply() {
-      await target.unsafe(`alter subscription ${database} enable`);
+    queue: () => writeChanges(source, options),
+    async apply(meter) {
       marker += 2;
-      await until(async () => (await markerOf(target)) >= marker - 1);
+      await subscribe('enable');
+      let workers: Workers = { target: [], source: [] };
+      await until(async () => {
+        workers = await allWorkers(source, target, subscriptions);
+        return workers.target.length === partitions && workers.source.length === partitions;
+      });
+      await markersReach(target, `bool_or(value >= ${marker - 1})`, partitions);
+      meter.begin(workers);
       const start = performance.now();
-      await until(async () => (await markerOf(target)) >= marker);
-      return (performance.now() - start) / 1000;
+      await markersReach(target, `bool_and(value >= ${marker})`, partitions);
+      const seconds = (performance.now() - start) / 1000;
+      meter.end();
+      // What the others write is no business of its senders.
+      await subscribe('disable');
+      await until(async () => (await workersOf(target, subscriptions)).length === 0);
+      return seconds;
     },
     async close() {
-      await target.unsafe(`drop subscription ${database}`);
+      await requireEqual(name, source, target);
+      for (const subscription of subscriptions) await target.unsafe(`drop subscription ${subscription}`);
       await Promise.all([source.end(), target.end()]);
     },
   };
 }
 
-/** The same mix as `SourceEvents`, between two marker rows. */
-async function writeChanges(source: Sql, options: NativeOptions): Promise<void> {
+/**
+ * The same mix as `sourceEvents`, between two marker rows. Ordinary triggers fire for `origin` only. Returns how many rows
+ * it has changed.
+ */
+export async function writeChanges(
+  source: Sql,
+  options: Changes,
+  role: 'origin' | 'replica' = 'replica',
+): Promise<number> {
   await source.unsafe('update marker set value = value + 1');
   await source.unsafe('set synchronous_commit = off');
-  await source.unsafe('set session_replication_role = replica');
-  await source.unsafe(options.transactionRows === 1 ? oneRowTransactions(options) : transactions(options));
+  await source.unsafe(`set session_replication_role = ${role}`);
+  await source.unsafe(changesSql(options));
   await source.unsafe('set session_replication_role = origin');
   await source.unsafe('set synchronous_commit = on');
   await source.unsafe('update marker set value = value + 1');
+  const [row] = await source.unsafe<{ written: number }[]>(`select current_setting('${WRITTEN}')::int as written`);
+  return row?.written ?? 0;
 }
 
-const STAMP = `clock_timestamp(), '${SOURCE}', txid_current(), jsonb_build_object('${SOURCE}', (extract(epoch from clock_timestamp()) * 1e6)::int8), true`;
-const COLUMNS = 'tenant_id, email, name, status, qty, price, payload, active, note, born, created_at';
-const STAMPS = '_version, _last_updated, _source_region, _tx_id, _version_vector, _local';
+const pidsOf = (rows: readonly { pid: number }[]): number[] => rows.map(({ pid }) => pid);
+const listed = (names: readonly string[]): string => names.map((name) => `'${name}'`).join();
 
-const update = (where: string): string =>
-  `update users set (${COLUMNS}, ${STAMPS}) = (select ${values('users.id', 'k')}, _version + 1, ${STAMP}) where ${where};`;
-const insert = (ids: string): string => `insert into users select i, ${values('i', 'k')}, 1, ${STAMP} from ${ids} i;`;
+const workersOf = async (target: Sql, subscriptions: readonly string[]): Promise<number[]> =>
+  pidsOf(
+    await target.unsafe(
+      `select pid from pg_stat_subscription where subname in (${listed(subscriptions)}) and pid is not null`,
+    ),
+  );
 
-const transactions = ({ rows, changes, transactionRows }: NativeOptions): string => {
-  const updates = Math.round((transactionRows * UPDATES_PER_MILLE) / 1000);
-  return /* sql */ `do $$ declare next bigint := (select max(id) + 1 from users); begin
-    for k in 1..${Math.ceil(changes / transactionRows)} loop
-      ${update(`id = any(array(select 1 + floor(random() * ${rows})::bigint from generate_series(1, ${updates})))`)}
-      ${insert(`generate_series(next, next + ${transactionRows - updates - 1})`)}
-      next := next + ${transactionRows - updates};
-      commit;
-    end loop; end $$`;
-};
-
-const oneRowTransactions = ({ rows, changes }: NativeOptions): string => /* sql */ `
-  do $$ declare next bigint := (select max(id) + 1 from users); row_id bigint; begin
-    for k in 1..${changes} loop
-      if random() * 1000 < ${UPDATES_PER_MILLE} then
-        row_id := 1 + floor(random() * ${rows})::bigint;
-        ${update('id = row_id')}
-      else
-        ${insert('(select next as i)')}
-        next := next + 1;
-      end if;
-      commit;
-    end loop; end $$`;
-
-async function workers(target: Sql, database: string): Promise<number> {
-  const rows = await target.unsafe('select from pg_stat_subscription where subname = $1::text and pid is not null', [
-    database,
-  ]);
-  return rows.length;
+async function allWorkers(source: Sql, target: Sql, subscriptions: readonly string[]): Promise<Workers> {
+  const senders = source.unsafe<{ pid: number }[]>(
+    `select pid from pg_stat_replication where application_name in (${listed(subscriptions)})`,
+  );
+  return { target: await workersOf(target, subscriptions), source: pidsOf(await senders) };
 }
 
-async function markerOf(target: Sql): Promise<number> {
-  const [row] = await target.unsafe<{ value: number }[]>('select value from marker');
+/** Waits in the server: asking again and again from here would take a share of the CPU from what is measured. */
+const markersReach = (target: Sql, condition: string, partitions: number): Promise<unknown> =>
+  target.unsafe(`do $$ begin
+    while not (select ${condition} from marker where id <= ${partitions}) loop perform pg_sleep(${POLL_MS} / 1000.0); end loop;
+  end $$`);
+
+/** How often the publisher has written its markers, as far as applied. */
+export async function markerOf(target: Sql): Promise<number> {
+  const [row] = await target.unsafe<{ value: number }[]>('select min(value) as value from marker');
   return row?.value ?? 0;
 }
 
-async function until(condition: () => Promise<boolean>): Promise<void> {
+export async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await delay(POLL_MS);
 }

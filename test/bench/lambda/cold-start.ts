@@ -21,6 +21,8 @@ const ENVIRONMENT = {
   CONCORD_DATABASE_URL: 'postgres://role:secret@127.0.0.1:1/app',
   CONCORD_FAILED_BUCKET: 'bucket',
   CONCORD_APPLY_FUNCTION: 'apply',
+  CONCORD_ALERTS: '{}',
+  CONCORD_RECONCILE: '{"bucket": "bucket"}',
   NODE_OPTIONS: '--enable-source-maps',
   // What calls AWS is refused at once.
   ...{ AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE', AWS_SECRET_ACCESS_KEY: 'example' },
