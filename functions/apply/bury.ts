@@ -29,10 +29,21 @@ const nameOf = ({ table }: Plan): string => `'${table.name.replaceAll("'", "''")
  * statement that inserted began.
  */
 export async function buryRowsOf(db: Db, plan: Plan, changes: readonly Change[]): Promise<Change[]> {
-  const statement = `with ${buryRows(plan, unnestColumns(keyColumns(plan)))} select "concord key" as key from gone`;
-  const sent = chunksOf(changes).map((chunk) =>
-    send<{ key: string }[]>(db, statement, columnArrays(keyColumns(plan), chunk)),
+  const asked = await Promise.all(
+    chunksOf(changes).map((chunk) => send<Beneath[]>(db, isAnyBeneath(plan), keysOf(plan, chunk))),
   );
+  if (asked.every(([answer]) => answer?.beneath === false)) return [];
+  const statement = `with ${buryRows(plan, unnestColumns(keyColumns(plan)))} select "concord key" as key from gone`;
+  const sent = chunksOf(changes).map((chunk) => send<{ key: string }[]>(db, statement, keysOf(plan, chunk)));
   const gone = new Set((await Promise.all(sent)).flat().map(({ key }) => key));
   return gone.size === 0 ? [] : changes.filter((change) => gone.has(change.key));
 }
+
+type Beneath = { readonly beneath: boolean };
+
+/** Nearly always the whole answer is no, and to plan the statement that buries takes longer than to ask. */
+const isAnyBeneath = (plan: Plan): string => /* sql */ `
+select exists (select from (${unnestColumns(keyColumns(plan))}) k, ${plan.tombstones} b, ${plan.rows} t
+  where ${matchKey(plan, 'b', 'k')} and ${matchKey(plan, 't', 'k')} and ${isNewer('b', 't')}) as beneath`;
+
+const keysOf = (plan: Plan, changes: readonly Change[]): string[] => columnArrays(keyColumns(plan), changes);

@@ -42,8 +42,9 @@ with written as (
   where ${isNewer('excluded', 't')} and ${hasSeen('excluded', 't')}
   returning ${keyText(plan, 't')} as key, ${fresh} as fresh)
 select count(*)::int as written, count(*) filter (where fresh)::int as fresh,
-  case when count(*) < $${columns.length + 1}::int then json_agg(key) end as keys,
-  case when not bool_and(fresh) then json_agg(key) filter (where fresh) end as fresh_keys from written`;
+  case when count(*) < $${columns.length + 1}::int then (select json_agg(key) from written) end as keys,
+  case when not bool_and(fresh) then (select json_agg(key) from written where fresh) end as fresh_keys
+from written`;
   statements.set(plan, text);
   return text;
 }
