@@ -1,10 +1,11 @@
+import { setImmediate as sent } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { isHeartbeat, isInternalTopic, type KafkaRecord } from '@concord/events';
 import { progressOf, type Tally } from '@concord/idempotency';
 import { type Sql, send } from '@concord/runtime';
 import type { ApplyOptions } from './apply.ts';
 import { type Batch, type Mode, writeBatch } from './batch.ts';
-import { type Catalogue, CatalogueChanged, readCatalogue } from './catalogue-cache.ts';
+import { type Catalogue, CatalogueChanged, readCatalogue, type Tables } from './catalogue-cache.ts';
 import type { Change, Refusal } from './change.ts';
 import { type Deadline, timed } from './deadline.ts';
 import { decodeChange } from './decode.ts';
@@ -34,10 +35,17 @@ export class Applier {
   #news: 'waiting' | 'archived' | undefined = 'waiting';
   #isRegistered = false;
   #beats: KafkaRecord[] = [];
+  #arranged: Arranged | undefined;
   #keptLogMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ApplyOptions) {
     this.#options = options;
+  }
+
+  /** Puts records in the order of their locks before they are applied, once all that was asked to be sent is on its way. */
+  async arrange(records: readonly KafkaRecord[]): Promise<void> {
+    await sent();
+    if (this.#catalogue !== undefined) this.#arranged = arrange(records, this.#catalogue.tables);
   }
 
   /** Throws when the database cannot work, or time is up: the event source delivers the batch again, in order. */
@@ -152,7 +160,24 @@ export class Applier {
     const all = [...records, ...killers.map(({ record }) => record)];
     const handedOver = isInternalTopic(all[0]?.topic ?? '') ? all : [];
     const progress = handedOver.length > 0 ? [] : progressOf(all);
-    const changes = records.filter((record) => !isHeartbeat(record));
-    return { slices: slicesOf(changes, tables).values().map(decode), refused, aside, progress, handedOver };
+    const { slices } = this.#arrangedBefore(records, tables) ?? arrange(records, tables);
+    return { slices: slices.values().map(decode), refused, aside, progress, handedOver };
   }
+
+  #arrangedBefore(records: readonly KafkaRecord[], tables: Tables): Arranged | undefined {
+    const arranged = this.#arranged;
+    this.#arranged = undefined;
+    return arranged?.records === records && arranged.tables === tables ? arranged : undefined;
+  }
+}
+
+type Arranged = {
+  readonly records: readonly KafkaRecord[];
+  readonly tables: Tables;
+  readonly slices: readonly (readonly KafkaRecord[])[];
+};
+
+function arrange(records: readonly KafkaRecord[], tables: Tables): Arranged {
+  const changes = records.filter((record) => !isHeartbeat(record));
+  return { records, tables, slices: slicesOf(changes, tables) };
 }

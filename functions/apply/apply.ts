@@ -42,12 +42,15 @@ export function createApply(options: ApplyOptions): Apply {
     const progress = isInternalTopic(records[0]?.topic ?? '') ? [] : progressOf(records);
     if (progress.length === 0) return undefined;
     const count = (): Promise<Attempt> => beginAttempt(timed(options.sql, deadline), progress);
-    return count().catch(async (error) => {
+    const counted = count().catch(async (error) => {
       if (options.wake === undefined || !isLostConnection(error)) throw error;
       // The connection of a busy function is not asked first. Counted twice, an attempt does no harm.
       await options.wake();
       return count();
     });
+    // While the server commits that.
+    const [attempt] = await Promise.all([counted, applier.arrange(records)]);
+    return attempt;
   };
 
   const applyRecords = async (records: readonly KafkaRecord[], deadline?: Deadline): Promise<BatchResponse> => {

@@ -36,9 +36,14 @@ export async function readLimbo(db: Db, plan: Plan): Promise<Change[]> {
   }));
 }
 
-export async function isLimboEmpty(db: Db, plan: Plan): Promise<boolean> {
-  const rows = await send(db, 'select from concord.limbo where table_name = $1::text limit 1', [plan.table.name]);
-  return rows.length === 0;
+/** Which of these tables have held rows. */
+export async function readHolding(db: Db, tables: readonly string[]): Promise<ReadonlySet<string>> {
+  const rows = await send<{ name: string }[]>(
+    db,
+    `select t.name from (select unnest($1::text[]) as name) t where exists (select from concord.limbo l where l.table_name = t.name)`,
+    [arrayLiteral(tables)],
+  );
+  return new Set(rows.map(({ name }) => name));
 }
 
 /** A held row, and the row that is visible in its place. */

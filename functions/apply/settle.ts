@@ -3,7 +3,7 @@ import { buryRows } from './bury.ts';
 import { buryLattices } from './bury-lattice.ts';
 import type { Tables } from './catalogue-cache.ts';
 import { byKey } from './collapse.ts';
-import { isLimboEmpty } from './limbo.ts';
+import { readHolding } from './limbo.ts';
 import { placeTable } from './place.ts';
 import { keyColumns, matchKey, type Plan, planOf } from './plan.ts';
 import { setUp } from './set-up.ts';
@@ -56,7 +56,7 @@ async function settleTable(sql: Sql, plan: Plan, lockTimeoutMs: number): Promise
 /** Held rows whose values are free by now, because a local transaction released them, move into the table. */
 async function sweep(sql: Sql, plan: Plan, lockTimeoutMs: number): Promise<void> {
   await unlessBusy(sql, lockTimeoutMs, async (tx) => {
-    if (!(await isLimboEmpty(tx, plan))) await placeTable(tx, plan, []);
+    if ((await readHolding(tx, [plan.table.name])).size > 0) await placeTable(tx, plan, []);
   });
 }
 

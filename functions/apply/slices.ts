@@ -3,8 +3,11 @@ import type { Tables } from './catalogue-cache.ts';
 import { chunksOf } from './chunks.ts';
 import { keyOf } from './decode.ts';
 
-/** Rows of the first slice: few, so that the server has something to do soon; and of others: what it does alone at the end. */
-const FIRST_SLICE = 250;
+/**
+ * Rows of the first slice: few, so that the server has something to do soon. The next ones grow no faster than it writes what was sent, or it
+ * would wait for each. And of the others: what it does alone at the end.
+ */
+const FIRST_SLICE = 100;
 const GREATEST_SLICE = 1000;
 
 type Placed = { readonly record: KafkaRecord; readonly table: string; readonly key: string };

@@ -6,7 +6,7 @@ import { collapse } from './collapse.ts';
 import { writeOverCorrupt } from './corrupt.ts';
 import { withoutCollected, withoutCollectedOrHeld } from './horizon.ts';
 import { isolateTable } from './isolate.ts';
-import { isLimboEmpty } from './limbo.ts';
+import { readHolding } from './limbo.ts';
 import { type Placed, placeTable } from './place.ts';
 import { type Plan, planOf } from './plan.ts';
 import { sameRows } from './same-rows.ts';
@@ -44,20 +44,22 @@ function tablesOf(changes: readonly Change[], { tables }: Catalogue): [plan: Pla
 
 const horizonOf = ({ table }: Plan, { horizons }: Catalogue): Stamp => horizons.get(table.name) ?? 0;
 
-/** Writes slices of changes as they come, set-based. Throws PostgreSQL's error when it refuses any row. */
+/**
+ * Writes slices of changes as they come, set-based. Throws PostgreSQL's error when it refuses any row. A table is not waited for before
+ * the next one is sent: a topic brings changes of all tables, and each wait is a round trip.
+ */
 export async function writeTogether(
   tx: TransactionSql,
   slices: Iterable<readonly Change[]>,
   catalogue: Catalogue,
 ): Promise<Outcome> {
   let outcome = NOTHING;
-  let writer: TableWriter | Placing | undefined;
+  const writers = new Map<Plan, TableWriter | Placing>();
+  const holding = holdingTables(tx, catalogue);
   for (const slice of slices) {
     for (const [plan, ofTable] of tablesOf(slice, catalogue)) {
-      if (writer?.plan !== plan) {
-        if (writer !== undefined) outcome = plus(outcome, await writer.finish());
-        writer = await writerOf(tx, plan);
-      }
+      const writer = writers.get(plan) ?? (await writerOf(tx, plan, holding));
+      writers.set(plan, writer);
       const { changes, ...late } = await withoutCollected(tx, plan, ofTable, horizonOf(plan, catalogue));
       const { done, conflicts } = await writeOverCorrupt(tx, plan, changes);
       outcome = plus(outcome, { ...late, conflicts, tables: [plan.table.name] });
@@ -66,12 +68,30 @@ export async function writeTogether(
       else await writer.add(collapse(rest, await sameRows(tx, plan, rest)));
     }
   }
-  return writer === undefined ? outcome : plus(outcome, await writer.finish());
+  await Promise.all([...writers.values()].map((writer) => writer instanceof TableWriter && writer.sent()));
+  for (const writer of writers.values()) outcome = plus(outcome, await writer.finish());
+  return outcome;
+}
+
+/** Names of the tables that have held rows, read when they are first asked for. */
+function holdingTables(tx: TransactionSql, { tables }: Catalogue): () => Promise<ReadonlySet<string>> {
+  const claiming = [...tables.values()].filter(({ uniques }) => uniques.length > 0).map(({ name }) => name);
+  let holding: Promise<ReadonlySet<string>> | undefined;
+  return () => {
+    holding ??= readHolding(tx, claiming);
+    return holding;
+  };
 }
 
 /** While a table has held rows, any write may free a value or take one. */
-const writerOf = async (tx: TransactionSql, plan: Plan): Promise<TableWriter | Placing> =>
-  plan.table.uniques.length > 0 && !(await isLimboEmpty(tx, plan)) ? new Placing(tx, plan) : new TableWriter(tx, plan);
+async function writerOf(
+  tx: TransactionSql,
+  plan: Plan,
+  holding: () => Promise<ReadonlySet<string>>,
+): Promise<TableWriter | Placing> {
+  const { name, uniques } = plan.table;
+  return uniques.length > 0 && (await holding()).has(name) ? new Placing(tx, plan) : new TableWriter(tx, plan);
+}
 
 /** Gathers the changes of a table, because its rows find their places among each other. */
 class Placing {

@@ -75,19 +75,20 @@ export class CleanWriter {
     for (const chunk of chunksOf(changes)) {
       const parameters = [...columnArrays(rowColumns, chunk), chunk.length];
       const answer = send<Counts[]>(this.#db, statementOf(this.#plan), parameters);
-      await this.#receive();
+      await this.receive();
       this.#sent = { chunk, answer };
     }
   }
 
   /** Waits for everything sent. Returns what was refused since the last time, and what was written and is buried again. */
   async end(): Promise<{ readonly refused: readonly Change[]; readonly buried: readonly Change[] }> {
-    await this.#receive();
+    await this.receive();
     const buried = await Promise.all(this.#buried.splice(0));
     return { refused: this.#refused.splice(0), buried: buried.flat() };
   }
 
-  async #receive(): Promise<void> {
+  /** Waits for the chunk that is under way, if any. */
+  async receive(): Promise<void> {
     if (this.#sent === undefined) return;
     const { chunk, answer } = this.#sent;
     this.#sent = undefined;

@@ -44,6 +44,11 @@ export class TableWriter {
     await this.#clean.add(winners.filter((winner) => !isJoined(winner)));
   }
 
+  /** Once what was added has been written, as far as the clean path goes; what that has inserted is looked at meanwhile. */
+  async sent(): Promise<void> {
+    await this.#clean.receive();
+  }
+
   async finish(): Promise<Written> {
     for (let round = 0; ; round++) {
       const { refused, buried } = await this.#clean.end();

@@ -213,6 +213,16 @@ for (const version of ['18', '15'] as const)
       assert.deepEqual(await reasons(), ['not_json']);
     });
 
+    /** Waits until the applier has written a table and its transaction goes on. */
+    async function written(table: string): Promise<void> {
+      for (;;) {
+        const idle = await region.sql`select from pg_stat_activity where datname = current_database()
+          and usename = 'concord_apply' and state = 'idle in transaction' and query like ${`%insert into "public"."${table}"%`}`;
+        if (idle.length > 0) return;
+        await new Promise(setImmediate);
+      }
+    }
+
     test('a deadlock with the application is lost by apply, and the batch tried again at once', async () => {
       await region.sql.unsafe(
         `alter role concord_apply in database ${region.database.name} set deadlock_timeout = '10ms'`,
@@ -227,6 +237,7 @@ for (const version of ['18', '15'] as const)
         limits: { lockTimeoutMs: 60_000 },
         wrap: interrupted(async (text) => {
           if (crossed !== undefined || !text.includes('zones')) return;
+          await written('items');
           crossed = outcomeOf(application.run(`update items set label = 'application' where id = 1`));
           await lockWaiters(region.sql);
         }),
@@ -235,7 +246,6 @@ for (const version of ['18', '15'] as const)
         recordOf(made(1, { stamp: HOUR_AGO + 10, seen: { 'us-1': HOUR_AGO + 1 } })),
         recordOf(made(1, { stamp: HOUR_AGO + 10, seen: { 'us-1': HOUR_AGO + 1 }, table: 'public.zones' })),
       ]);
-      await lockWaiters(region.sql);
       while (crossed === undefined) await new Promise(setImmediate);
       assert.equal(await crossed, 'ok');
       await application.commit();
