@@ -2,23 +2,31 @@ import { parseArgs } from 'node:util';
 import { startCluster } from '../../local/postgres/cluster.ts';
 import { benchApply } from './apply/apply.ts';
 import { benchMixes } from './apply/mixes.ts';
+import { benchGrowth } from './growth/growth.ts';
+import { benchBundle } from './lambda/bundle.ts';
 import { benchColdStart } from './lambda/cold-start.ts';
+import { benchMemory } from './lambda/memory.ts';
 import { describeMachine } from './machine.ts';
 import type { Figures, Part } from './part.ts';
 import { benchDrain } from './path/drain.ts';
 import { benchPath } from './path/path.ts';
 import { benchReconcile } from './reconcile/reconcile.ts';
+import { benchSinks } from './sinks/sinks.ts';
 import { withDatabase } from './users-table.ts';
 import { benchWrites } from './writes/writes.ts';
 
 const PARTS: Readonly<Record<string, (part: Part) => Promise<Figures>>> = {
   apply: benchApply,
   mixes: benchMixes,
+  sinks: benchSinks,
   writes: benchWrites,
   path: benchPath,
   drain: benchDrain,
+  growth: benchGrowth,
   reconcile: benchReconcile,
+  memory: benchMemory,
   'cold-start': benchColdStart,
+  bundle: benchBundle,
 };
 const USAGE = `npm run bench -- [${Object.keys(PARTS).join('|')} ...] [--json] [--rows N] [--seconds S]`;
 

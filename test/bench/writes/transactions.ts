@@ -64,7 +64,8 @@ export function applicationOf(variant: Variant, rows: number): Application {
 
 /** As pgbench's: seven statements, each waited for. */
 async function tpcb(sql: Sql, schema: string, rows: number, hid: number): Promise<void> {
-  const delta = Math.floor(Math.random() * 10_001) - 5000;
+  // Never 0: an update that changes nothing is no write.
+  const delta = oneOf(5000) * (Math.random() < 0.5 ? -1 : 1);
   const [aid, tid, bid] = [oneOf(rows), oneOf(TELLERS), oneOf(BRANCHES)];
   await send(sql, 'begin', []);
   await send(sql, `update ${schema}.accounts set abalance = abalance + $1::int where aid = $2::int`, [delta, aid]);
