@@ -108,6 +108,17 @@ for (const version of ['15', '18'] as const)
       });
     }
 
+    test('an update of a row of its own transaction stands over a tombstone that has come in since', async () => {
+      const key = ++id;
+      await app.begin();
+      await insert(key);
+      await us.receive('eu', foreignTombstone(T, { id: `${key}` }, { region: 'eu', stamp: minutesFromNow(3) }));
+      await app.run(`update t set v = 'more' where id = ${key}`);
+      await app.commit();
+      assert.deepEqual(await states(key), ['row over tombstone']);
+      assert.deepEqual(Object.keys((await versionOf(us.sql, key)).vector).sort(), ['eu', 'us']);
+    });
+
     test("a user's soft-delete trigger that returns NULL leaves no tombstone, and its update is stamped", async () => {
       const [here, ahead] = [++id, ++id];
       await insert(here);

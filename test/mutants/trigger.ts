@@ -58,6 +58,15 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
     why: 'a no-op update beats a concurrent change',
   },
   {
+    name: 'an update of a row of its own transaction does not look for tombstones',
+    file: FILE,
+    find: ' and old._tx_id operator(pg_catalog.<>) xid\n',
+    replace: '\n',
+    tests: KEYS,
+    only: `${IN_18}an update of a row of its own transaction`,
+    why: 'the row stays under a tombstone that came in meanwhile, and is buried after its commit',
+  },
+  {
     name: 'a no-op update that names a stamp column is stamped',
     file: FILE,
     find: 'and ${untouched(spec)} and not new',
