@@ -166,11 +166,11 @@ describe('collapse', () => {
   });
 });
 
-test('chunks double from the first size up to 2000 and lose nothing', () => {
+test('chunks grow by half from the first size up to 2000 and lose nothing', () => {
   const items = Array.from({ length: 5000 }, (_, index) => index);
   assert.deepEqual(
     chunksOf(items, 250).map((chunk) => chunk.length),
-    [250, 500, 1000, 2000, 1250],
+    [250, 375, 563, 845, 1268, 1699],
   );
   assert.deepEqual(
     chunksOf(items).map((chunk) => chunk.length),
