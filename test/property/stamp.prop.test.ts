@@ -37,6 +37,12 @@ describe('stamps', () => {
     );
   });
 
+  test('of days that do not exist are refused', () => {
+    const noDays = ['2026-02-29', '2026-02-30', '2026-04-31', '2024-02-30', '2026-01-00', '2026-01-32'];
+    for (const day of noDays) assert.equal(parseStamp(`${day} 00:00:00+00`), undefined, day);
+    assert.equal(parseStamp('2024-02-29 00:00:00+00'), Date.UTC(2024, 1, 29) * 1000);
+  });
+
   test('of the contract’s shape are a safe, positive integer or refused, never nonsense', () => {
     const texts = fc.stringMatching(shape);
     holds(
