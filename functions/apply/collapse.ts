@@ -14,7 +14,8 @@ export type Group = {
 };
 
 /** The order in which every applier takes its locks. */
-export const byKey = (a: Change, b: Change): number => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+export const byKey = (a: Pick<Change, 'key'>, b: Pick<Change, 'key'>): number =>
+  a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
 
 /** Joins the versions of one row; a collapse that kept the last, or only the greatest, would lose conflicts. */
 export function groupOf(versions: readonly [Change, ...Change[]]): Group {

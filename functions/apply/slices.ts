@@ -1,6 +1,7 @@
 import type { KafkaRecord } from '@concord/events';
 import type { Tables } from './catalogue-cache.ts';
 import { chunksOf } from './chunks.ts';
+import { byKey } from './collapse.ts';
 import { keyOf } from './decode.ts';
 
 /**
@@ -27,8 +28,6 @@ export function slicesOf(records: readonly KafkaRecord[], tables: Tables): Kafka
   const slices = chunksOf(rows, FIRST_SLICE, GREATEST_SLICE);
   return slices.map(([start], index) => placed.slice(start, slices[index + 1]?.[0]).map(({ record }) => record));
 }
-
-const byKey = (a: Placed, b: Placed): number => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
 
 const isSameRow = (a: Placed, b: Placed | undefined): boolean => a.key === b?.key && a.table === b.table;
 

@@ -23,6 +23,10 @@ function timesOf(pid: number | 'self'): Times | undefined {
   }
 }
 
+/** Microseconds that one process has been on a CPU so far, exact to the nanosecond. Linux only. */
+export const processUs = (pid: number): number =>
+  Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1000;
+
 /** CPU seconds that this process, commands that it has run to their end, and a PostgreSQL server have used so far. Linux only. */
 export function cpuSeconds(postmasterPid: number): number {
   let ticks = 0;

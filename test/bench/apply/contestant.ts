@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Cluster } from '../../../local/postgres/cluster.ts';
+import { processUs } from '../cpu.ts';
 import { withDatabase } from '../users-table.ts';
 
 /** Process ids of what works for a contestant beside this process. */
@@ -95,10 +95,7 @@ function cpuMeter(): Meter & { readonly used: () => Used } {
 /** CPU time of processes with one thread each, such as PostgreSQL's. Linux counts it in nanoseconds; elsewhere it is NaN. */
 function cpuUs(pids: readonly number[]): number {
   try {
-    return pids.reduce(
-      (sum, pid) => sum + Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1000,
-      0,
-    );
+    return pids.reduce((sum, pid) => sum + processUs(pid), 0);
   } catch {
     return Number.NaN;
   }

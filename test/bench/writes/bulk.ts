@@ -1,6 +1,7 @@
 import type { Sql } from '@concord/runtime';
+import { processUs } from '../cpu.ts';
 import { markdownTable, rounded, spreadOf } from '../spread.ts';
-import { backendUs, middleHalf } from './slices.ts';
+import { middleHalf } from './slices.ts';
 import { ENROLLED, insertUsers, PLAIN, VARIANTS, type Variant } from './tables.ts';
 
 const ROWS = 10_000;
@@ -21,10 +22,10 @@ const statementOf = (operation: Operation, schema: string, first: number): strin
   })[operation];
 
 async function measured(sql: Sql, pid: number, statement: string): Promise<Cost> {
-  const [us, start] = [backendUs(pid), performance.now()];
+  const [us, start] = [processUs(pid), performance.now()];
   const { count } = await sql.unsafe(statement);
   if (count !== ROWS) throw new Error(`${count} rows instead of ${ROWS}: ${statement}`);
-  return { us: (backendUs(pid) - us) / ROWS, ms: performance.now() - start };
+  return { us: (processUs(pid) - us) / ROWS, ms: performance.now() - start };
 }
 
 /**

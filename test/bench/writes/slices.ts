@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import type { Sql } from '@concord/runtime';
+import { processUs } from '../cpu.ts';
 import { type Spread, spreadOf } from '../spread.ts';
 
 /** So short that what else the machine does meets both sides of a pair, and some dozens of commits long. */
@@ -22,11 +22,7 @@ export type Pairs = {
   readonly ratio: Spread;
 };
 
-/** Microseconds on a CPU so far, exact to the nanosecond; Linux only. */
-export const backendUs = (pid: number): number =>
-  Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1000;
-
-const backendsUs = (clients: readonly Client[]): number => clients.reduce((sum, { pid }) => sum + backendUs(pid), 0);
+const backendsUs = (clients: readonly Client[]): number => clients.reduce((sum, { pid }) => sum + processUs(pid), 0);
 
 async function slice(clients: readonly Client[], run: Transaction, tally: Tally): Promise<void> {
   const us = backendsUs(clients);
