@@ -1,8 +1,7 @@
 import type { KafkaRecord } from '@concord/events';
 import type { Tables } from './catalogue-cache.ts';
-import { chunksOf } from './chunks.ts';
 import { byKey } from './collapse.ts';
-import { keyOf } from './decode.ts';
+import { type RowKey, rowKey } from './kafka-key.ts';
 
 /**
  * Rows of the first slice: few, so that the server has something to do soon. The next ones grow no faster than it writes what was sent, or it
@@ -10,8 +9,12 @@ import { keyOf } from './decode.ts';
  */
 const FIRST_SLICE = 100;
 const GREATEST_SLICE = 1000;
+const GROWTH = 1.4;
 
-type Placed = { readonly record: KafkaRecord; readonly table: string; readonly key: string };
+type Placed = RowKey & { readonly record: KafkaRecord };
+
+/** A record without a key that can be read loses its place, no more. */
+const NOWHERE: RowKey = { table: '', key: '' };
 
 /**
  * The records in the order in which every applier locks their rows (table, then key), cut into slices that are decoded one
@@ -20,26 +23,26 @@ type Placed = { readonly record: KafkaRecord; readonly table: string; readonly k
  */
 export function slicesOf(records: readonly KafkaRecord[], tables: Tables): KafkaRecord[][] {
   const byTable = Map.groupBy(
-    records.map((record) => placeOf(record, tables)),
+    records.map((record): Placed => {
+      const { table, key } = rowKey(record.key ?? '', tables) ?? NOWHERE;
+      return { record, table, key };
+    }),
     ({ table }) => table,
   );
-  const placed = [...byTable.keys()].sort().flatMap((table) => (byTable.get(table) ?? []).sort(byKey));
-  const rows = placed.flatMap((one, index) => (isSameRow(one, placed[index - 1]) ? [] : [index]));
-  const slices = chunksOf(rows, FIRST_SLICE, GREATEST_SLICE);
-  return slices.map(([start], index) => placed.slice(start, slices[index + 1]?.[0]).map(({ record }) => record));
-}
-
-const isSameRow = (a: Placed, b: Placed | undefined): boolean => a.key === b?.key && a.table === b.table;
-
-/** Table and key texts from the Kafka key, which are the row's own. A record with another Kafka key loses its place, no more. */
-function placeOf(record: KafkaRecord, tables: Tables): Placed {
-  try {
-    const names = JSON.parse(Buffer.from(record.key ?? '', 'base64').toString('utf8'));
-    const table = tables.get(names._table);
-    const key = table && keyOf(names, table);
-    if (key !== undefined) return { record, table: names._table, key };
-  } catch {
-    // No JSON: it loses its place.
+  const slices: KafkaRecord[][] = [];
+  let [slice, rows, size]: [KafkaRecord[], number, number] = [[], 0, FIRST_SLICE];
+  let last: Placed | undefined;
+  for (const name of [...byTable.keys()].sort()) {
+    for (const placed of (byTable.get(name) ?? []).sort(byKey)) {
+      const isNewRow = placed.key !== last?.key || placed.table !== last.table;
+      if (isNewRow && rows === size) {
+        slices.push(slice);
+        [slice, rows, size] = [[], 0, Math.min(GREATEST_SLICE, Math.ceil(size * GROWTH))];
+      }
+      if (isNewRow) rows++;
+      slice.push(placed.record);
+      last = placed;
+    }
   }
-  return { record, table: '', key: '' };
+  return slice.length === 0 ? slices : [...slices, slice];
 }

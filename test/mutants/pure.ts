@@ -243,4 +243,20 @@ export const PURE: readonly Mutant[] = [
     only: SIMULATED,
     why: 'the counters do not balance',
   },
+  {
+    name: 'an escaped key read as it is spelled',
+    file: 'functions/apply/kafka-key.ts',
+    find: 'NOT_PLAIN.test(key) ? undefined : ',
+    replace: '',
+    tests: ['test/property/slices.prop.test.ts'],
+    why: 'a row has another place in one batch than in the next, and two appliers wait for each other',
+  },
+  {
+    name: 'the versions of a row in two slices',
+    file: 'functions/apply/slices.ts',
+    find: 'if (isNewRow && rows === size)',
+    replace: 'if (rows === size)',
+    tests: ['test/property/slices.prop.test.ts'],
+    why: 'they are not joined before they are written, and conflicts among them are decided twice',
+  },
 ];
