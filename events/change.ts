@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { compiled } from './checked.ts';
 import { REGION_KEY } from './region.ts';
 
 const Digits = Type.String({ pattern: '^[0-9]{1,19}$' });
@@ -61,8 +61,8 @@ export const ChangeEvent = Type.Object(
 );
 export type ChangeEvent = Static<typeof ChangeEvent> & Readonly<Record<string, string | number | null | undefined>>;
 
-const checked = Compile(ChangeEvent);
-const ownChecked = Compile(Type.Object(ChangeEvent.properties));
+const checked = compiled(ChangeEvent);
+const ownChecked = compiled(Type.Object(ChangeEvent.properties));
 const OWN: ReadonlySet<string> = new Set(Object.keys(ChangeEvent.properties));
 
 /**

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { compiled } from './checked.ts';
 
 /** One of the two versions of a conflict, as far as people need it. */
 const Side = Type.Object({
@@ -65,8 +65,8 @@ export const ConflictsAnswer = Type.Object({
 });
 export type ConflictsAnswer = Static<typeof ConflictsAnswer>;
 
-const checkedRequest = Compile(ConflictsRequest);
-const checkedAnswer = Compile(ConflictsAnswer);
+const checkedRequest = compiled(ConflictsRequest);
+const checkedAnswer = compiled(ConflictsAnswer);
 
 type SchemaError = { readonly instancePath: string; readonly message: string };
 

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { compiled } from './checked.ts';
 import { type ConflictCursors, type ConflictNotice, ConflictsAnswer, notAs } from './conflict-notice.ts';
 
 /** What became of an alert that was tried. */
@@ -43,7 +43,7 @@ export type OutboxAnswers = {
   count: { readonly waiting: number; readonly givenUp: number };
 };
 
-const checked = Compile(OutboxRequest);
+const checked = compiled(OutboxRequest);
 
 /** Throws a TypeError that names the first path that does not fit. */
 export function parseOutboxRequest(value: unknown): OutboxRequest {

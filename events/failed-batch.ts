@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { compiled } from './checked.ts';
 import { KafkaEvent, type KafkaRecord } from './lambda-kafka.ts';
 import { internalTopic, isInternalTopic } from './topic.ts';
 
@@ -27,8 +27,8 @@ export type FailedBatchResult =
   | { readonly ok: true; readonly records: readonly KafkaRecord[] }
   | { readonly ok: false; readonly reason: string };
 
-const checked = Compile(FailedBatch);
-const checkedEvent = Compile(KafkaEvent);
+const checked = compiled(FailedBatch);
+const checkedEvent = compiled(KafkaEvent);
 
 /** The records of a given-up batch, those of a partition in its order; or why the text is none. Never throws. */
 export function parseFailedBatch(text: string): FailedBatchResult {
@@ -65,7 +65,9 @@ export function drainedRecord(record: KafkaRecord, offset: number): KafkaRecord 
   return { ...record, topic: internalTopic('drain'), partition: 0, offset, headers };
 }
 
-const checkedOrigin = Compile(Type.Object({ topic: Type.String(), partition: Type.Integer(), offset: Type.Integer() }));
+const checkedOrigin = compiled(
+  Type.Object({ topic: Type.String(), partition: Type.Integer(), offset: Type.Integer() }),
+);
 
 /** Where a record comes from, also when Concord itself handed it on. */
 export function originOf(record: KafkaRecord): Origin {

@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
-import { Compile } from 'typebox/compile';
 import { changeKey } from './change.ts';
+import { compiled } from './checked.ts';
 import type { KafkaRecord } from './lambda-kafka.ts';
 import { partitionOf } from './partition.ts';
 import { REGION_KEY } from './region.ts';
@@ -68,8 +68,8 @@ export type Heartbeat = {
   readonly seen: Seen;
 };
 
-const checked = Compile(HeartbeatRow);
-const checkedSeen = Compile(Seen);
+const checked = compiled(HeartbeatRow);
+const checkedSeen = compiled(Seen);
 
 /** Undefined for what does not tell what a heartbeat has to, or tells it in another form. */
 export function parseHeartbeat(value: unknown): Heartbeat | undefined {

@@ -1,4 +1,5 @@
 export * from './change.ts';
+export { compiled, walked } from './checked.ts';
 export * from './conflict-notice.ts';
 export * from './conflict-outbox.ts';
 export * from './failed-batch.ts';

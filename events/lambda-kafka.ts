@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { compiled } from './checked.ts';
 
 /** One record as Lambda's Kafka event source mapping delivers it: key and value base64, absent when null in Kafka. */
 export const KafkaRecord = Type.Object({
@@ -23,7 +23,7 @@ export const KafkaEvent = Type.Object({
 });
 export type KafkaEvent = Static<typeof KafkaEvent>;
 
-const checked = Compile(KafkaEvent);
+const checked = compiled(KafkaEvent);
 
 /** Throws a TypeError that names the first path that does not fit: a malformed envelope is a wiring fault, not data. */
 export function parseKafkaEvent(value: unknown): KafkaEvent {

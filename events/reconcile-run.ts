@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { compiled } from './checked.ts';
 import { notAs } from './conflict-notice.ts';
 import { type CheckResult, DigestMode, type Place } from './reconcile.ts';
 
@@ -158,7 +158,7 @@ export type Report = {
   readonly inconsistency: number;
 };
 
-const checked = Compile(ReconcileRequest);
+const checked = compiled(ReconcileRequest);
 
 /** Throws a TypeError that names the first path that does not fit. */
 export function parseReconcileRequest(value: unknown): ReconcileRequest {

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { compiled } from './checked.ts';
 import { notAs } from './conflict-notice.ts';
 
 /*
@@ -173,7 +173,7 @@ export type DigestAnswers = {
   readonly keep: { readonly kept: true };
 };
 
-const checked = Compile(DigestRequest);
+const checked = compiled(DigestRequest);
 
 /** Throws a TypeError that names the first path that does not fit. */
 export function parseDigestRequest(value: unknown): DigestRequest {

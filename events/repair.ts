@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import Type, { type Static } from 'typebox';
-import { Compile } from 'typebox/compile';
 import { CONNECTOR_FIELDS, changeKey, LOCAL_COLUMN, tombstoneSchema } from './change.ts';
+import { compiled } from './checked.ts';
 import { notAs } from './conflict-notice.ts';
 import type { KafkaEvent, KafkaRecord } from './lambda-kafka.ts';
 import { internalTopic } from './topic.ts';
@@ -30,7 +30,7 @@ export type RepairRequest = Static<typeof RepairRequest>;
 /** `sent`: versions that apply has taken; it may have found newer ones there, or parked what it cannot write. */
 export type RepairAnswer = { readonly sent: number; readonly left: number };
 
-const checked = Compile(RepairRequest);
+const checked = compiled(RepairRequest);
 
 /** Throws a TypeError that names the first path that does not fit. */
 export function parseRepairRequest(value: unknown): RepairRequest {
@@ -56,7 +56,7 @@ const RUN_HEADER = 'concord.run';
 export const RepairRun = Type.Object({ run: Type.String(), insteadOf: Type.Optional(Type.String()) });
 export type RepairRun = Static<typeof RepairRun>;
 
-const checkedRun = Compile(RepairRun);
+const checkedRun = compiled(RepairRun);
 
 /** The versions as an event for apply. One that is parked is told by its value there, so another run parks it no second time. */
 export function repairEvent({ run, table, key, versions }: Omit<RepairRequest, 'versionsPerSecond'>): KafkaEvent {

@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { type SchemaError, walked } from './checked.ts';
 import { crossChecks, type TopologyProblem } from './topology-checks.ts';
 import {
   defaultsOf,
@@ -57,9 +57,7 @@ export type TopologyResult =
   | { readonly ok: true; readonly topology: Topology }
   | { readonly ok: false; readonly problems: readonly TopologyProblem[] };
 
-const checked = Compile(TopologyFile);
-
-type SchemaError = ReturnType<(typeof checked)['Errors']>[number];
+const checked = walked(TopologyFile);
 
 /** Of a property that does not belong there, the schema complains twice: this is the complaint without its name. */
 const tellsMore = ({ message }: SchemaError): boolean => message !== 'must not have additional properties';

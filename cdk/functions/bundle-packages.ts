@@ -6,7 +6,7 @@ import type { Content } from './folder.ts';
 /** Where all third-party code lies, beside the packages that name it. */
 const HOME = '@concord/packages';
 
-/** `packageOf('typebox/compile')` is `typebox`, `packageOf('@middy/core')` itself. */
+/** `packageOf('typebox/schema')` is `typebox`, `packageOf('@middy/core')` itself. */
 export const packageOf = (specifier: string): string =>
   specifier
     .split('/')
@@ -28,17 +28,27 @@ function pathOf(specifier: string): string {
 
 export type BundledPackages = { readonly files: Content; readonly inputs: readonly string[] };
 
-/**
- * Third-party packages as a `node_modules`: one file has the code of all of them, each run when it is first asked for, so that
- * what two of them share is there once. The folders by the packages' names only point there.
- */
-export function bundlePackages(specifiers: readonly string[]): BundledPackages {
-  const contents = specifiers.map(
-    (name) => `exports[${JSON.stringify(name)}] = () => require(${JSON.stringify(name)});`,
-  );
-  const bundled = build(
+/** Builders of schemas that are in use. The rest of typebox is twice as much, and every function would read it as it starts. */
+const TYPES = [
+  ...['Array', 'Boolean', 'Enum', 'Integer', 'Literal', 'Null', 'Object', 'Optional', 'Partial', 'Record'],
+  ...['String', 'Tuple', 'Union', 'Unknown'],
+].join(', ');
+
+/** Specifiers of a package of which a part is taken, and the one module for all of them: of ES modules esbuild leaves out what is not named. */
+const PARTS: Readonly<Record<string, { readonly specifiers: readonly string[]; readonly code: string }>> = {
+  typebox: {
+    specifiers: ['typebox', 'typebox/schema'],
+    code: `import { ${TYPES} } from 'typebox'; export default { ${TYPES} }; export { Check, Compile, Errors } from 'typebox/schema';`,
+  },
+};
+
+const isPart = (specifier: string): boolean => PARTS[packageOf(specifier)]?.specifiers.includes(specifier) === true;
+
+function bundled(contents: string, name: string): { code: string; inputs: string[] } {
+  const sourcefile = `${name}.js`;
+  const result = build(
     {
-      stdin: { contents: contents.join('\n'), resolveDir: ROOT, sourcefile: 'packages.js' },
+      stdin: { contents, resolveDir: ROOT, sourcefile },
       outfile: 'index.js',
       format: 'cjs',
       external: ['@aws-sdk/*', '@smithy/*'],
@@ -47,14 +57,40 @@ export function bundlePackages(specifiers: readonly string[]): BundledPackages {
       legalComments: 'inline',
       supported: { 'dynamic-import': false },
     },
-    'third-party packages',
+    `third-party packages: ${name}`,
   );
-  const stubs = specifiers.flatMap((specifier) => [
-    [pathOf(specifier), `module.exports = require('${HOME}')[${JSON.stringify(specifier)}]();\n`] as const,
-    [`${packageOf(specifier)}/package.json`, manifest(packageOf(specifier))] as const,
-  ]);
   return {
-    files: new Map([[`${HOME}/index.js`, bundled.outputFiles[0]?.text ?? ''], ...stubs]),
-    inputs: inputsOf(bundled).filter((path) => path !== 'packages.js'),
+    code: result.outputFiles[0]?.text ?? '',
+    inputs: inputsOf(result).filter((path) => path !== sourcefile),
+  };
+}
+
+/**
+ * Third-party packages as a `node_modules`: one file has the code of all of them, each run when it is first asked for, so that
+ * what two of them share is there once; packages of which a part is taken have their own. The folders by the packages' names only point there.
+ */
+export function bundlePackages(specifiers: readonly string[]): BundledPackages {
+  const contents = specifiers
+    .filter((specifier) => !isPart(specifier))
+    .map((name) => `exports[${JSON.stringify(name)}] = () => require(${JSON.stringify(name)});`);
+  const whole = bundled(contents.join('\n'), 'index');
+  const parts = Object.entries(PARTS).map(([name, { code }]) => [name, bundled(code, name)] as const);
+  const stubs = specifiers.flatMap((specifier) => {
+    const name = packageOf(specifier);
+    const code = isPart(specifier)
+      ? `require('${HOME}/${name}.js')`
+      : `require('${HOME}')[${JSON.stringify(specifier)}]()`;
+    return [
+      [pathOf(specifier), `module.exports = ${code};\n`] as const,
+      [`${name}/package.json`, manifest(name)] as const,
+    ];
+  });
+  return {
+    files: new Map([
+      [`${HOME}/index.js`, whole.code],
+      ...parts.map(([name, { code }]) => [`${HOME}/${name}.js`, code] as const),
+      ...stubs,
+    ]),
+    inputs: [...whole.inputs, ...parts.flatMap(([, { inputs }]) => inputs)],
   };
 }

@@ -1,6 +1,5 @@
-import { conflictsFunction, outboxFunction } from '@concord/events';
+import { conflictsFunction, outboxFunction, walked } from '@concord/events';
 import Type from 'typebox';
-import { Compile } from 'typebox/compile';
 import { checkWebhookUrl } from './webhook.ts';
 
 const AlertVariable = Type.Object({
@@ -19,7 +18,7 @@ export type AlertSettings = {
   readonly webhook: { readonly url: string; readonly secretArn: string } | undefined;
 };
 
-const checked = Compile(AlertVariable);
+const checked = walked(AlertVariable);
 
 /** `CONCORD_ALERTS`, a JSON object. Throws with the first path that does not fit. */
 export function parseSettings(hub: string, text: string): AlertSettings {

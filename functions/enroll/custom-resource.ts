@@ -1,7 +1,6 @@
-import type { Topology } from '@concord/events';
+import { type Topology, walked } from '@concord/events';
 import type { DatabaseSecret, SecretStage, Sql } from '@concord/runtime';
 import Type, { type Static } from 'typebox';
-import { Compile } from 'typebox/compile';
 import { enroll } from './enroll.ts';
 import { type Finding, preflight } from './preflight.ts';
 import { ensureLogin } from './role-login.ts';
@@ -53,7 +52,7 @@ export type EnrollTarget = {
 
 export type Log = (message: string, details: Readonly<Record<string, unknown>>) => void;
 
-const checked = Compile(ResourceEvent);
+const checked = walked(ResourceEvent);
 
 /**
  * Answers a request of CloudFormation. `open` is asked for the database only when there is work: deleting the resource touches

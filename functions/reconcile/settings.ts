@@ -1,6 +1,5 @@
-import { digestFunction, repairFunction } from '@concord/events';
+import { digestFunction, repairFunction, walked } from '@concord/events';
 import Type from 'typebox';
-import { Compile } from 'typebox/compile';
 
 const ReconcileVariable = Type.Object({
   bucket: Type.String({ minLength: 1 }),
@@ -16,7 +15,7 @@ export type ReconcileSettings = {
   readonly repair: (region: string) => string;
 };
 
-const checked = Compile(ReconcileVariable);
+const checked = walked(ReconcileVariable);
 
 /** `CONCORD_RECONCILE`, a JSON object. Throws with the first path that does not fit. */
 export function parseSettings(text: string): ReconcileSettings {

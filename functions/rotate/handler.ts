@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { walked } from '@concord/events';
 import { logger, readVariable } from '@concord/runtime';
 import Type from 'typebox';
-import { Compile } from 'typebox/compile';
 import { accountsOf } from './accounts.ts';
 import { runStep } from './steps.ts';
 import { versionsOf } from './versions.ts';
@@ -14,7 +14,7 @@ const RotationEvent = Type.Object({
     (['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const).map((step) => Type.Literal(step)),
   ),
 });
-const checked = Compile(RotationEvent);
+const checked = walked(RotationEvent);
 
 /** 192 bits, in characters that need no quoting in a URL, a shell or a properties file. */
 const PASSWORD_BYTES = 24;

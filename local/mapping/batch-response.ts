@@ -1,5 +1,5 @@
+import { compiled } from '@concord/events';
 import Type from 'typebox';
-import { Compile } from 'typebox/compile';
 import type { Batch } from './batch.ts';
 import { partitionName } from './payload.ts';
 
@@ -15,7 +15,7 @@ const Failures = Type.Object({
     ]),
   ),
 });
-const checked = Compile(Failures);
+const checked = compiled(Failures);
 
 /** By partition the first offset that failed; or why the response makes Lambda retry the whole batch. */
 export type Verdict =

@@ -95,10 +95,10 @@ describe('packages', () => {
     const lambda = handler(`
       const find = (name) => { try { return require.resolve(name); } catch (error) { return error.code; } };
       return Object.fromEntries(event.map((name) => [name, find(name)]));`);
-    const names = ['@concord/runtime', 'typebox/compile', '@aws-sdk/client-secrets-manager', 'commander', 'esbuild'];
+    const names = ['@concord/runtime', 'typebox/schema', '@aws-sdk/client-secrets-manager', 'commander', 'esbuild'];
     const found = (await lambda.invoke(names)) as Record<string, string>;
     assert.match(found['@concord/runtime'] ?? '', /opt-\d\/nodejs\/node_modules\/@concord\/runtime\/index\.js$/);
-    assert.match(found['typebox/compile'] ?? '', /opt-\d\/nodejs\/node_modules\/typebox\/compile\.js$/);
+    assert.match(found['typebox/schema'] ?? '', /opt-\d\/nodejs\/node_modules\/typebox\/schema\.js$/);
     assert.match(found['@aws-sdk/client-secrets-manager'] ?? '', /client-secrets-manager/);
     assert.deepEqual([found.commander, found.esbuild], ['MODULE_NOT_FOUND', 'MODULE_NOT_FOUND']);
   });

@@ -1,19 +1,25 @@
 import { functionFolder, LAYER_NAMES, layerFolder } from '../../../cdk/functions/bundle.ts';
 import { type Lambda, startLambda } from '../../../local/lambda/lambda-function.ts';
-import { peakMemoryMb } from '../../../local/mapping/memory-limit.ts';
 import { type Cluster, startCluster } from '../../../local/postgres/cluster.ts';
 import { type WideChanges, wideChanges } from '../growth/wide-changes.ts';
 import { countWritten, createWide, type Shape, wideTopology } from '../growth/wide-tables.ts';
 import type { Part } from '../part.ts';
 import { markdownTable } from '../spread.ts';
 import { HERE, withDatabase } from '../users-table.ts';
+import { type Held, heldBy, keptMb, measuredFolder } from './measured-function.ts';
 
-/** In a row in one process; the peak is told after each of these. */
-const TOLD = [1, 20, 40, 60];
-const INVOCATIONS = TOLD.at(-1) ?? 0;
+/**
+ * In a row in one process: until full payloads have been through all the room that V8 gives its young generation, a tenth of the function's
+ * memory and twice at most; more where a little that is kept each time would not show.
+ */
+const INVOCATIONS = { few: 200, full: 100, fullInLess: 30 };
+const FEW = 100;
+/** By then all code was loaded and run: what is kept must not grow from here to the end, by more than a collection may leave. */
+const WARM = 10;
+const GROWTH_MB = 1.5;
 /** The default of the deployment: 1 vCPU. */
 const MEMORY_MB = 1769;
-/** The least that a deployment takes, and one between: V8 gives its young generation a tenth of whatever there is. */
+/** The least that a deployment takes, and one between. */
 const LESS_MEMORY_MB = [512, 256];
 const TIMEOUT_MS = 120_000;
 /** A request to Lambda, some bytes for what is around the records left out. */
@@ -37,27 +43,42 @@ type Size = {
   readonly shape: Shape;
   readonly changes: WideChanges;
   readonly memoryMb: number;
+  readonly invocations: number;
 };
 
-/** The peak of the memory of the apply function as it is deployed, over invocations in a row in one process each. */
+/** The memory of the apply function as it is deployed, over invocations in a row in one process each: what it takes, and what of it is kept. */
 export async function benchMemory({ say }: Part): Promise<Record<string, number>> {
   const cluster = await startCluster({ name: 'memory', settings: SETTINGS });
   const figures: Record<string, number> = {};
   const lines: (string | number)[][] = [];
   try {
     for (const size of await sizes(cluster)) {
-      const { peaksMb, payloadBytes } = await measure(cluster, size);
-      const told = [0, ...TOLD].map((after) => Math.round(peaksMb[after] ?? Number.NaN));
-      lines.push([size.name, size.memoryMb, Math.round(payloadBytes / 1024), ...told]);
-      figures[`${size.key}FirstMb`] = told[1] ?? Number.NaN;
-      figures[`${size.key}LastMb`] = told.at(-1) ?? Number.NaN;
-      say(`${size.name}, function of ${size.memoryMb} MB: at most ${told.at(-1)} MB`);
+      const { key, name, memoryMb, invocations } = size;
+      const { held, warmKeptMb, lastKeptMb, payloadBytes } = await measure(cluster, size);
+      const [half, last] = [held[invocations / 2], held[invocations]];
+      const peaks = [held[0], held[1], half, last].map((then) => Math.round(then?.peakMb ?? Number.NaN));
+      const resident = [half, last].map((then) => Math.round(then?.residentMb ?? Number.NaN));
+      const kept = [warmKeptMb, lastKeptMb].map((mb) => mb.toFixed(1));
+      lines.push([name, memoryMb, Math.round(payloadBytes / 1024), invocations, ...peaks, ...resident, ...kept]);
+      figures[`${key}FirstMb`] = peaks[1] ?? Number.NaN;
+      figures[`${key}LastMb`] = peaks[3] ?? Number.NaN;
+      figures[`${key}KeptMb`] = lastKeptMb;
+      say(`${name}, function of ${memoryMb} MB: at most ${peaks[3]} MB, of which ${kept[1]} are kept`);
     }
   } finally {
     await cluster.remove();
   }
-  const head = ['function, MB', 'payload, kB', 'peak, MB: loaded', ...TOLD.map((after) => `after ${after}`)];
-  say(markdownTable(['records', ...head], lines));
+  const head = [
+    'records',
+    'function, MB',
+    'payload, kB',
+    'invocations',
+    'peak, MB: loaded',
+    'after 1',
+    'after half',
+    'after all',
+  ];
+  say(markdownTable([...head, 'resident, MB: after half', 'after all', `kept, MB: after ${WARM}`, 'after all'], lines));
   return figures;
 }
 
@@ -65,22 +86,22 @@ async function sizes(cluster: Cluster): Promise<Size[]> {
   const [usual, full]: [Size[], Size[]] = [[], []];
   const prepare = async (database: string, shape: Shape) => {
     await createWide(cluster, database, shape);
-    return { database, shape, changes: wideChanges(shape), memoryMb: MEMORY_MB };
+    return { database, shape, changes: wideChanges(shape), memoryMb: MEMORY_MB, invocations: INVOCATIONS.full };
   };
   for (const [index, [name, shape]] of Object.entries(SHAPES).entries()) {
     const of = await prepare(`rows${index}`, shape);
     const filling = fits(shape);
-    for (const batch of BATCHES.filter((wanted) => wanted < filling))
+    for (const batch of BATCHES.filter((wanted) => 2 * wanted < filling))
       usual.push({
         ...{ key: `records${batch}Of${name.replace(' ', '')}`, name: `${batch.toLocaleString('en-US')} of ${name}` },
-        ...{ batch, ...of },
+        ...{ batch, ...of, invocations: batch > FEW ? INVOCATIONS.full : INVOCATIONS.few },
       });
     const all = `${filling.toLocaleString('en-US')} of ${name}, all that a payload carries`;
     full.push({ key: `recordsFillingOf${name.replace(' ', '')}`, name: all, batch: filling, ...of });
   }
   full.push({ key: 'greatestRow', name: 'one of 4.6 MB', batch: 1, ...(await prepare('greatest', GREATEST_ROW)) });
   const withLess = LESS_MEMORY_MB.flatMap((memoryMb) =>
-    full.map((size) => ({ ...size, key: `${size.key}In${memoryMb}`, memoryMb })),
+    full.map((size) => ({ ...size, key: `${size.key}In${memoryMb}`, memoryMb, invocations: INVOCATIONS.fullInLess })),
   );
   return [...usual, ...full, ...withLess];
 }
@@ -96,19 +117,28 @@ function fits(shape: Shape): number {
   return Math.min(BATCHES.at(-1) ?? 0, 10 * Math.floor(PAYLOAD_BYTES / recordBytes / 10));
 }
 
-async function measure(cluster: Cluster, size: Size): Promise<{ peaksMb: number[]; payloadBytes: number }> {
-  const { name, database, changes, batch } = size;
+type Measured = {
+  /** After each invocation, the first one being that which loads the function. */
+  readonly held: readonly Held[];
+  readonly warmKeptMb: number;
+  readonly lastKeptMb: number;
+  readonly payloadBytes: number;
+};
+
+async function measure(cluster: Cluster, size: Size): Promise<Measured> {
+  const { name, database, changes, batch, invocations } = size;
   const before = await countsOf(cluster, database);
   let output = '';
   const lambda = startApply(cluster, size, (text) => {
     output += text;
   });
+  const heldNow = (): Held => heldBy(lambda.environments()[0]?.pid() ?? 0);
   try {
     // Loads the function, and has nothing to apply.
     await lambda.invoke({ eventSource: 'SelfManagedKafka', records: {} });
-    const peaksMb = [peakOf(lambda)];
-    let [payloadBytes, firstStamp] = [0, Number.POSITIVE_INFINITY];
-    while (peaksMb.length <= INVOCATIONS) {
+    const held = [heldNow()];
+    let [payloadBytes, firstStamp, warmKeptMb] = [0, Number.POSITIVE_INFINITY, Number.NaN];
+    while (held.length <= invocations) {
       const queued = changes(batch, batch);
       const [event] = queued.events;
       firstStamp = Math.min(firstStamp, queued.firstStamp);
@@ -116,19 +146,33 @@ async function measure(cluster: Cluster, size: Size): Promise<{ peaksMb: number[
       const response = await lambda.invoke(event);
       if (JSON.stringify(response) !== '{"batchItemFailures":[]}')
         throw new Error(`${name}: ${JSON.stringify(response)}\n${output}`);
-      peaksMb.push(peakOf(lambda));
+      held.push(heldNow());
+      if (held.length === WARM + 1) warmKeptMb = await keptMb(lambda.invoke);
     }
+    const lastKeptMb = await keptMb(lambda.invoke);
     if (lambda.environments().length !== 1) throw new Error(`${name}: more than one process`);
+    checkKept(size, warmKeptMb, lastKeptMb);
     await check(cluster, size, before, firstStamp);
-    return { peaksMb, payloadBytes };
+    return { held, warmKeptMb, lastKeptMb, payloadBytes };
   } finally {
     await lambda.stop();
   }
 }
 
+function checkKept({ name, memoryMb, invocations }: Size, warmMb: number, lastMb: number): void {
+  if (lastMb - warmMb <= GROWTH_MB) return;
+  const from = `${warmMb.toFixed(1)} MB after ${WARM} invocations`;
+  throw new Error(`${name}, function of ${memoryMb} MB: keeps ${lastMb.toFixed(1)} MB after ${invocations}, ${from}`);
+}
+
 /** All was applied, and of each row the last version is there as it was sent. */
-async function check(cluster: Cluster, { name, batch, database, shape }: Size, before: Counts, firstStamp: number) {
-  const changes = batch * INVOCATIONS;
+async function check(
+  cluster: Cluster,
+  { name, batch, invocations, database, shape }: Size,
+  before: Counts,
+  firstStamp: number,
+) {
+  const changes = batch * invocations;
   const updates = Math.round(changes * UPDATED_SHARE);
   const after = await countsOf(cluster, database);
   const written = await withDatabase(cluster, database, (sql) => countWritten(sql, shape, firstStamp));
@@ -137,13 +181,6 @@ async function check(cluster: Cluster, { name, batch, database, shape }: Size, b
   if (JSON.stringify(counted) !== JSON.stringify(expected))
     throw new Error(`${name}: received, applied, and there as sent are ${counted}, not ${expected}`);
 }
-
-const peakOf = (lambda: Lambda): number => {
-  const [environment] = lambda.environments();
-  const peakMb = peakMemoryMb(environment?.pid() ?? 0);
-  if (peakMb === undefined) throw new Error('what a process has held at most can be told on Linux only');
-  return peakMb;
-};
 
 function startApply(cluster: Cluster, { database, shape, memoryMb }: Size, onOutput: (text: string) => void): Lambda {
   const url = new URL(cluster.url(database, 'concord_apply'));
@@ -156,7 +193,7 @@ function startApply(cluster: Cluster, { database, shape, memoryMb }: Size, onOut
   };
   return startLambda({
     ...{ name: 'bench', region: HERE, memoryMb, timeoutMs: TIMEOUT_MS, environment, onOutput },
-    code: functionFolder('apply', wideTopology(shape)),
+    code: measuredFolder(functionFolder('apply', wideTopology(shape))),
     layers: LAYER_NAMES.map(layerFolder),
   });
 }
