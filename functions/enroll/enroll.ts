@@ -19,7 +19,7 @@ import {
 import { alignTombstoneKey } from './tombstone-key.ts';
 import { functionStatements, triggerStatements } from './triggers/install.ts';
 import { readIntervalColumns } from './triggers/intervals.ts';
-import type { Rule } from './triggers/spec.ts';
+import type { Here, Rule } from './triggers/spec.ts';
 import { readClaimedColumns } from './triggers/unique.ts';
 
 export type EnrollOptions = {
@@ -82,6 +82,18 @@ async function setRegion(sql: Sql, region: string): Promise<void> {
   if (known === undefined) await sql`insert into concord.region (name) values (${region})`;
   else if (known.name !== region)
     throw new Error(`this database is region '${known.name}', not '${region}'; a region's name never changes`);
+  // A change that was rolled back has raised the sequence alone.
+  await sql`update concord.region set suspended = suspended where version <> (select last_value from concord.region_version)`;
+}
+
+/** Null while the region takes no writes. A change that has not committed has raised the sequence: triggers made from the row of before read it. */
+async function readHere(db: Db): Promise<Here | null> {
+  const [row] = await db.unsafe<Here[]>(
+    `select source_region as region, version::text,
+       case when isfinite(floor) then to_char(floor at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US"+00"') else floor::text end as floor
+     from concord.region where suspended is null`,
+  );
+  return row ?? null;
 }
 
 /** One heartbeat row per partition of the region's topic. */
@@ -134,8 +146,10 @@ async function makeTriggers(
   const intervals = await readIntervalColumns(tx, table);
   const claimed = await readClaimedColumns(tx, table);
   const columnCount = await readColumnCount(tx, table);
+  const here = await readHere(tx);
+  const bonus = bonusMs(topology, rule, region);
   for (const statement of [
-    ...functionStatements({ table, rule, bonusMs: bonusMs(topology, rule, region), intervals, columnCount, claimed }),
+    ...functionStatements({ table, rule, bonusMs: bonus, intervals, columnCount, claimed, here }),
     ...triggerStatements(table, partitions),
   ])
     await tx.unsafe(statement);

@@ -15,7 +15,7 @@ export async function giveToOwner(db: Db, table: Table): Promise<void> {
   if (row === undefined) throw new Error(`${table.name} vanished`);
   const owner = ident(row.owner);
   await db.unsafe(`grant usage on schema concord, ${schemaOf(table)} to ${owner}`);
-  await db.unsafe(`grant select on concord.region, concord.announced to ${owner}`);
+  await db.unsafe(`grant select on concord.region, concord.announced, concord.region_version to ${owner}`);
   await db.unsafe(`grant select, insert, update, delete on ${tombstonesOf(table)} to ${owner}`);
   if (table.uniques.length > 0) await db.unsafe(`grant select, insert, delete on concord.limbo to ${owner}`);
   // Who is no superuser may give a function only to a role that may create in its schema.

@@ -26,7 +26,8 @@ const TABLES = ['public.users', 'public.by_index', 'public.nothing', 'public.par
 const topology = topologyOf({ names: ['us', 'eu'], tables: TABLES });
 
 /** Schema `concord` and its publication stay when the last table is un-enrolled, until it is uninstalled. */
-const OWN = /^(publication concord|\S+( grant)? concord(\.|$| )|index .* ON (ONLY )?concord\.|constraint concord\.)/;
+const OWN =
+  /^(publication concord|\S+( grant)? concord(\.|$| )|(index|trigger) .* ON (ONLY )?concord\.|constraint concord\.)/;
 
 for (const version of POSTGRES_VERSIONS)
   describe(`enrolling, PostgreSQL ${version}`, { timeout: 120_000 }, () => {

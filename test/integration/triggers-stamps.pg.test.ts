@@ -30,8 +30,13 @@ const SCHEMA = `
 
 const eu = (minutes: number) => ({ region: 'eu', stamp: minutesFromNow(minutes) });
 
-for (const version of ['15', '18'] as const)
-  describe(`the stamp of a local write, PostgreSQL ${version}`, { timeout: 120_000 }, () => {
+const VARIANTS = (['15', '18'] as const).flatMap((version) => [
+  { version, held: 'constants' },
+  { version, held: 'a row' },
+]);
+
+for (const { version, held } of VARIANTS)
+  describe(`the stamp of a local write, its region from ${held}, PostgreSQL ${version}`, { timeout: 120_000 }, () => {
     const cluster = useCluster(version);
     let us: Region;
     let app: Session;
@@ -40,6 +45,7 @@ for (const version of ['15', '18'] as const)
     before(async () => {
       const tables = ['public.t', 'public.kinds', 'public.made'];
       us = await createRegion(await cluster(), { names: ['us', 'eu', 'ap'], schema: SCHEMA, tables });
+      if (held === 'a row') await us.sql`update concord.region set suspended = null`;
       app = us.session();
     });
 

@@ -7,6 +7,7 @@ const STAMPS = ['test/integration/triggers-stamps.pg.test.ts'];
 const KEYS = ['test/integration/schedules-keys.pg.test.ts'];
 const RACES = ['test/integration/schedules.pg.test.ts'];
 const ECHO = ['test/integration/triggers.pg.test.ts'];
+const REGION = ['test/integration/region-version.pg.test.ts'];
 const CAUGHT = ['test/integration/caught.pg.test.ts'];
 const IN_18 = 'PostgreSQL 18.*';
 
@@ -31,6 +32,70 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
     why: 'a row from a fast clock cannot be changed',
   },
   {
+    name: 'a stamp beside a known region is the clock, whatever it replaces',
+    file: FILE,
+    find: 'nextStamp(spec.bonusMs, seen, `',
+    replace: "nextStamp(spec.bonusMs, 'null::pg_catalog.timestamptz', `",
+    tests: STAMPS,
+    only: `${IN_18}a write is stamped above a remote stamp`,
+    why: 'a row from a fast clock cannot be changed',
+  },
+  {
+    name: 'triggers hold on to a region that has changed',
+    file: FILE,
+    find: "`pg_catalog.pg_sequence_last_value('concord.region_version'::pg_catalog.regclass) operator(pg_catalog.=) ${version}::pg_catalog.int8`",
+    replace: '`${version} operator(pg_catalog.>) 0`',
+    tests: REGION,
+    only: `${IN_18}a new incarnation`,
+    why: 'a region that is an earlier state of itself makes its versions twice',
+  },
+  {
+    name: 'a known region has no floor',
+    file: FILE,
+    find: '`${literal(here.floor)}::pg_catalog.timestamptz`',
+    replace: "`'-infinity'::pg_catalog.timestamptz`",
+    tests: REGION,
+    only: `${IN_18}a new incarnation`,
+    why: 'a restored region stamps below its own lost versions once its tables are enrolled again',
+  },
+  {
+    name: 'apply changes the region unnoticed',
+    file: 'functions/enroll/migrate.ts',
+    find: 'await tx.unsafe(migration.sql).simple();',
+    replace:
+      "await tx.unsafe(migration.sql.replace('alter table concord.region enable always trigger number;', '')).simple();",
+    tests: REGION,
+    only: `${IN_18}after apply`,
+    why: 'a region goes on writing after apply has found that it is an earlier state of itself',
+  },
+  {
+    name: 'a change of the region that was rolled back is never got over',
+    file: 'functions/enroll/enroll.ts',
+    find: 'update concord.region set suspended = suspended where version',
+    replace: 'update concord.region set suspended = suspended where false and version',
+    tests: REGION,
+    only: `${IN_18}a change that has not committed`,
+    why: 'each write takes a statement more for ever',
+  },
+  {
+    name: 'a key that was deleted begins anew',
+    file: FILE,
+    find: " and not exists (select from ${tombstonesOf(spec.table)} b where ${sameKey(spec.table, 'b', 'new')}) then${assign",
+    replace: ' then${assign',
+    tests: KEYS,
+    only: `${IN_18}a re-inserted key continues the vector`,
+    why: 'invented conflicts with everything before the delete',
+  },
+  {
+    name: 'a vector that restarts with each update beside a known region',
+    file: FILE,
+    find: 'withEntry(vector, `${literal(here.region)}',
+    replace: 'withEntry(EMPTY, `${literal(here.region)}',
+    tests: STAMPS,
+    only: `${IN_18}I3 the stamp`,
+    why: 'every update of a remote row is a conflict',
+  },
+  {
     name: 'the stamp of a delete is the clock, whatever it replaces',
     file: FILE,
     find: "${nextStamp(spec.bonusMs, seenBy(spec, 'old'))} as stamp",
@@ -42,7 +107,7 @@ export const TRIGGER_MUTANTS: readonly Mutant[] = [
   {
     name: 'a stamp below the floor',
     file: SQL,
-    find: '${MICROSECOND}, ${FLOOR})`',
+    find: '${MICROSECOND}, ${above(floor)})`',
     replace: '${MICROSECOND})`',
     tests: KEYS,
     only: `${IN_18}a write after a new incarnation with a raised floor`,

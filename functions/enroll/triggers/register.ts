@@ -1,9 +1,9 @@
 import { LATTICE_COLUMNS } from '@concord/events';
-import { ident, rowsOf, sameKey, tombstonesOf } from '@concord/runtime';
+import { ident, literal, rowsOf, sameKey, tombstonesOf } from '@concord/runtime';
 import { STAMP_COLUMN_NAMES } from '../columns.ts';
 import { functionName } from '../names.ts';
 import { refuseIntervals } from './intervals.ts';
-import type { TriggerSpec } from './spec.ts';
+import type { Here, TriggerSpec } from './spec.ts';
 import {
   EMPTY,
   keepGenerated,
@@ -64,12 +64,40 @@ const makeVersion = (spec: TriggerSpec, { writes, seen, vector, joined = '' }: P
     ${REFUSE_UNLESS_FOUND}${noLattice(spec)}${setClaim(spec, claimsAnew, 'new._last_updated', 'new._source_region')}
     return new;`;
 
+/** Apply raises the floor for keys of lattice tables, and leaves the region's version alone: what was one reads the floor. */
+const knownHere = ({ table, here }: TriggerSpec): Here | null => (table.lattice ? null : here);
+
+/** Does the region stand as it did? That is read at once, whatever the snapshot, and by an expression, where a row would take a statement. */
+const stands = ({ version }: Here): string =>
+  `pg_catalog.pg_sequence_last_value('concord.region_version'::pg_catalog.regclass) operator(pg_catalog.=) ${version}::pg_catalog.int8`;
+
+/** The same version as `makeVersion` makes, without a statement. */
+const assignVersion = (spec: TriggerSpec, here: Here, { writes, seen, vector }: Parent, claimsAnew: string): string => `
+      new._last_updated := ${nextStamp(spec.bonusMs, seen, `${literal(here.floor)}::pg_catalog.timestamptz`)};
+      new._version := ${writes} operator(pg_catalog.+) 1::pg_catalog.int8;
+      new._source_region := ${literal(here.region)}::pg_catalog.text;
+      new._tx_id := xid;
+      new._version_vector := ${withEntry(vector, `${literal(here.region)}::pg_catalog.text`, 'new._last_updated')};
+      new._local := true;${setClaim(spec, claimsAnew, 'new._last_updated', 'new._source_region')}
+      return new;`;
+
+/** A key that was never deleted. */
+const FIRST: Parent = { writes: '0::pg_catalog.int8', seen: 'null::pg_catalog.timestamptz', vector: EMPTY };
+
+function insertFirst(spec: TriggerSpec): string {
+  const here = knownHere(spec);
+  if (here === null) return '';
+  return `
+    if ${stands(here)} and not exists (select from ${tombstonesOf(spec.table)} b where ${sameKey(spec.table, 'b', 'new')}) then${assignVersion(spec, here, FIRST, 'true')}
+    end if;`;
+}
+
 /** Most inserts: what was deleted before, if anything, is read in the statement that makes the version. */
 const insertVersion = (spec: TriggerSpec): string =>
   isHeldBack(spec)
     ? ''
     : `
-  if tg_op operator(pg_catalog.=) 'INSERT' then${makeVersion(
+  if tg_op operator(pg_catalog.=) 'INSERT' then${insertFirst(spec)}${makeVersion(
     spec,
     {
       writes: 'coalesce(b._version, 0::pg_catalog.int8)',
@@ -91,17 +119,24 @@ const untouched = (spec: TriggerSpec): string =>
     )
     .join(' and ');
 
+const updateNext = (spec: TriggerSpec, parent: Parent): string => {
+  const here = knownHere(spec);
+  if (here === null) return '';
+  return `
+      if ${stands(here)} then${assignVersion(spec, here, parent, 'false')}
+      end if;`;
+};
+
 /** Most updates: the first of this row in its transaction, of other columns than ours and the key. */
-const updateVersion = (spec: TriggerSpec): string => `
+const updateVersion = (spec: TriggerSpec): string => {
+  const parent = { writes: 'old._version', seen: seenBy(spec, 'old'), vector: 'old._version_vector' };
+  return `
   if tg_op operator(pg_catalog.=) 'UPDATE' then${keepGenerated(spec.table)}
     if ${sameKey(spec.table, 'old', 'new')} and old._tx_id operator(pg_catalog.<>) xid
-      and ${untouched(spec)} and not new operator(pg_catalog.*=) old then${makeVersion(
-        spec,
-        { writes: 'old._version', seen: seenBy(spec, 'old'), vector: 'old._version_vector' },
-        'false',
-      )}
+      and ${untouched(spec)} and not new operator(pg_catalog.*=) old then${updateNext(spec, parent)}${makeVersion(spec, parent, 'false')}
     end if;
   end if;`;
+};
 
 /**
  * BEFORE INSERT OR UPDATE: makes the version of a local write (`nextVersion` of layers/conflict in SQL). The order matters

@@ -36,12 +36,12 @@ const ANNOUNCED = `pg_catalog.pg_sequence_last_value('concord.announced'::pg_cat
  * No local stamp is lower. What heartbeats announce is read after the transaction has its id: their fences depend on it. Neither an
  * old snapshot nor a clock that stepped back hides it.
  */
-const FLOOR = `greatest(r.floor, 'epoch'::pg_catalog.timestamptz operator(pg_catalog.+)
+const above = (floor: string): string => `greatest(${floor}, 'epoch'::pg_catalog.timestamptz operator(pg_catalog.+)
       ((${ANNOUNCED} operator(pg_catalog.+) 1)::pg_catalog.float8 operator(pg_catalog.*) ${MICROSECOND}))`;
 
-/** The stamp of a write that has seen stamps up to `seen`, in a statement that reads this region as `r`. */
-export const nextStamp = (bonusMs: number, seen: string): string =>
-  `greatest(${clock(bonusMs)}, ${seen} operator(pg_catalog.+) ${MICROSECOND}, ${FLOOR})`;
+/** The stamp of a write that has seen stamps up to `seen`, in a statement that reads this region as `r` unless it is given the floor. */
+export const nextStamp = (bonusMs: number, seen: string, floor = 'r.floor'): string =>
+  `greatest(${clock(bonusMs)}, ${seen} operator(pg_catalog.+) ${MICROSECOND}, ${above(floor)})`;
 
 /** To follow a statement that reads this region where it takes writes, and found nothing. */
 export const REFUSE_UNLESS_FOUND = `if not found then
