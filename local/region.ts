@@ -1,6 +1,7 @@
 import type { Topology } from '@concord/events';
 import type { Carrier, RegionCapture, StartCarrier } from './carrier/carrier.ts';
 import { startEmbedded } from './carrier/embedded.ts';
+import type { Settings } from './postgres/settings.ts';
 import { onCleanup } from './process/cleanup.ts';
 import { type Reconcile, reconciler } from './reconcile/live.ts';
 import { type Account, readAccount } from './region/accounts.ts';
@@ -23,6 +24,8 @@ export type RegionsOptions = {
   readonly regions: readonly string[];
   /** Holds the schema, and rows that are the same everywhere from the start. */
   readonly template: Template;
+  /** Of the regions' servers: override the defaults of clusters on this machine, which do not wait for the disk. */
+  readonly settings?: Settings;
   /** The tables to enroll, `schema.table`, by name or with their policies. */
   readonly tables: readonly TableOption[];
   /** Bonus per region, ms, for tables with policy `priority`. */
@@ -79,7 +82,7 @@ const BATCH_SIZE = 1000;
  * its own and applies every topic in all other regions. Resolves when changes flow; ends with this process at the latest.
  */
 export async function startRegions(options: RegionsOptions): Promise<Regions> {
-  const all = await startDatabases(options.regions, options.template);
+  const all = await startDatabases(options.regions, options.template, options.settings);
   try {
     return await replicate(all, options);
   } catch (error) {
@@ -111,7 +114,7 @@ async function replicate(started: readonly Region[], options: RegionsOptions): P
       return members.topology();
     },
     ...partitioning(links),
-    ...lifecycle(members, carrier),
+    ...lifecycle(members, carrier, options.settings),
     named: (name) => named(all, name),
     backlog: () => links.reduce((sum, link) => sum + (link.isPaused() ? 0 : link.mapping.status().lagRecords), 0),
     accounts: () => Promise.all(members.observers().map(readAccount)),

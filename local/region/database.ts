@@ -2,6 +2,7 @@ import type { Topology } from '@concord/events';
 import { enroll } from '../../functions/enroll/enroll.ts';
 import { mergeGreatestIds, readGreatestIds } from '../../functions/enroll/sequences.ts';
 import { type Cluster, startCluster } from '../postgres/cluster.ts';
+import type { Settings } from '../postgres/settings.ts';
 import { withConnection } from './connection.ts';
 import { SETTINGS } from './settings.ts';
 import type { Template } from './template.ts';
@@ -14,12 +15,16 @@ export type Region = {
   readonly url: (user?: string) => string;
 };
 
-/** One cluster per region, each a copy of the template. */
-export const startDatabases = (names: readonly string[], template: Template): Promise<Region[]> =>
+/** One cluster per region, each a copy of the template; `settings` override the usual ones. */
+export const startDatabases = (
+  names: readonly string[],
+  template: Template,
+  settings: Settings = {},
+): Promise<Region[]> =>
   Promise.all(
     names.map(async (name): Promise<Region> => {
       const { version, dataDir, database } = template;
-      const cluster = await startCluster({ version, name, template: dataDir, settings: SETTINGS });
+      const cluster = await startCluster({ version, name, template: dataDir, settings: { ...SETTINGS, ...settings } });
       return { name, cluster, url: (user) => cluster.url(database, user) };
     }),
   );

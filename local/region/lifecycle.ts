@@ -3,6 +3,7 @@ import { enroll } from '../../functions/enroll/enroll.ts';
 import { mergeGreatestIds, readGreatestIds } from '../../functions/enroll/sequences.ts';
 import { forgetRegion } from '../../functions/lifecycle/forget.ts';
 import type { Carrier, CarrierTopics } from '../carrier/carrier.ts';
+import type { Settings } from '../postgres/settings.ts';
 import { withConnection } from './connection.ts';
 import { type Region, startDatabases } from './database.ts';
 import { drain } from './drain.ts';
@@ -34,7 +35,8 @@ export type Lifecycle = {
   readonly recreateTopic: (name: string) => Promise<void>;
 };
 
-export function lifecycle(members: Members, carrier: Carrier): Lifecycle {
+/** `settings` are for the servers of regions that are added. */
+export function lifecycle(members: Members, carrier: Carrier, settings?: Settings): Lifecycle {
   const topics = (): CarrierTopics => {
     if (carrier.topics === undefined) throw new Error('regions come and go only where everything runs in this process');
     return carrier.topics;
@@ -50,7 +52,7 @@ export function lifecycle(members: Members, carrier: Carrier): Lifecycle {
   return {
     add: async (name, template) => {
       const topology = withRegion(members.topology(), name);
-      const [region] = await startDatabases([name], template);
+      const [region] = await startDatabases([name], template, settings);
       if (region === undefined) throw new Error('no database was started');
       await enrollOne(region, members.all, topology);
       topics().make(name);

@@ -26,8 +26,11 @@ type Pair = {
   readonly changes: number;
 };
 
-/** Pairs that are measured in turns in one run, because they are compared with each other. */
-type Group = readonly Pair[];
+/** Pairs that are measured in turns on the same servers. `compared`: the rate of the one pair over that of the other, of each side. */
+type Group = {
+  readonly pairs: readonly Pair[];
+  readonly compared: readonly (readonly [over: string, of: string])[];
+};
 
 /**
  * PostgreSQL's 1000-row transactions against apply, in the kind of statements that is better for the first mix: kinds of changes, sizes of
@@ -36,13 +39,14 @@ type Group = readonly Pair[];
 export async function benchMixes({ rows, seconds, say }: Part): Promise<Record<string, number | string>> {
   const changes = Math.min(MAX_CHANGES, Math.ceil(rows / ROWS_PER_CHANGE));
   const groups = groupsOf(rows, changes);
-  const each = { seconds: seconds / (groups.length + 1), say };
-  const mode = await betterMode({ rows }, changes, each);
+  const turns = 1 + groups.reduce((sum, { pairs }) => sum + pairs.length, 0);
+  const mode = await betterMode({ rows }, changes, { seconds: seconds / turns, say });
   const figures: Record<string, number> = {};
   const tables: string[] = [];
   for (const group of groups) {
-    say(`mixes: ${group.map(({ title }) => title).join('; ')}`);
-    const { table, ...measured } = await measureGroup(group, mode, each);
+    say(`mixes: ${group.pairs.map(({ title }) => title).join('; ')}`);
+    const ofGroup = { seconds: (seconds * group.pairs.length) / turns, say };
+    const { table, ...measured } = await measureGroup(group, mode, ofGroup);
     Object.assign(figures, measured.figures);
     tables.push(table);
   }
@@ -65,16 +69,29 @@ function groupsOf(rows: number, changes: number): readonly Group[] {
     changes: Math.ceil(changes / NARROW_PER_WIDE),
   };
   return [
-    [pair('insert', 'inserts', { updates: 0 })],
-    [pair('update', 'updates', { updates: 1 })],
-    [pair('hot', `updates, 90 % of ${HOT_ROWS} rows`, { updates: 1, hot: { share: 0.9, rows: HOT_ROWS } })],
-    [pair('delete', '60 % updates, 10 % deletes', { updates: 0.6, deletes: 0.1 })],
-    [pair('wide', '70 % updates of 24 kB rows, half of them of all', { ...UPDATE_70, wide: true }, wide)],
-    [
-      pair('partitions1', '70 % updates, 1 partition', UPDATE_70),
-      pair('partitions2', '70 % updates, 2 partitions', UPDATE_70, { partitions: 2 }),
-    ],
-    [sized('sizeSmall', Math.ceil(rows * SMALLEST)), sized('sizeMiddle', rows), sized('sizeLarge', rows * LARGEST)],
+    {
+      pairs: [
+        pair('insert', 'inserts', { updates: 0 }),
+        pair('update', 'updates', { updates: 1 }),
+        pair('hot', `updates, 90 % of ${HOT_ROWS} rows`, { updates: 1, hot: { share: 0.9, rows: HOT_ROWS } }),
+        pair('delete', '60 % updates, 10 % deletes', { updates: 0.6, deletes: 0.1 }),
+        pair('partitions1', '70 % updates, 1 partition', UPDATE_70),
+        pair('partitions2', '70 % updates, 2 partitions', UPDATE_70, { partitions: 2 }),
+      ],
+      compared: [['partitions2', 'partitions1']],
+    },
+    {
+      pairs: [pair('wide', '70 % updates of 24 kB rows, half of them of all', { ...UPDATE_70, wide: true }, wide)],
+      compared: [],
+    },
+    {
+      pairs: [
+        sized('sizeSmall', Math.ceil(rows * SMALLEST)),
+        sized('sizeMiddle', rows),
+        sized('sizeLarge', rows * LARGEST),
+      ],
+      compared: [['sizeLarge', 'sizeSmall']],
+    },
   ];
 }
 
@@ -99,7 +116,7 @@ async function measureGroup(
 ): Promise<{ figures: Record<string, number>; table: string }> {
   const servers = await startServers(tableRows(group), rounds.say);
   const pairs: MeasuredPair[] = [];
-  for (const pair of group) pairs.push({ pair, ...(await createPair(servers, pair, mode)) });
+  for (const pair of group.pairs) pairs.push({ pair, ...(await createPair(servers, pair, mode)) });
   await servers.ready();
   const result = await duel(
     pairs.flatMap(({ native, ours }) => [native, ours]),
@@ -116,21 +133,27 @@ async function measureGroup(
     [native, native],
     [ours, native],
   ]);
-  return { figures: Object.assign({}, ...figures, growth(pairs, result)), table: duelTable(result, lines) };
-}
-
-/** Within a group: the last pair over the first, of each side. */
-function growth(pairs: readonly MeasuredPair[], result: Duel): Record<string, number> {
-  const [first, last] = [pairs[0], pairs.at(-1)];
-  if (first === undefined || last === undefined || first === last) return {};
   return {
-    ...ratioFigures(`${last.pair.key}OursOfFirst`, result.ratio(last.ours, first.ours)),
-    ...ratioFigures(`${last.pair.key}NativeOfFirst`, result.ratio(last.native, first.native)),
+    figures: Object.assign({}, ...figures, ...group.compared.map((keys) => growth(pairs, result, keys))),
+    table: duelTable(result, lines),
   };
 }
 
-const tableRows = (group: Group): number =>
-  group.reduce((sum, { table }) => sum + 2 * table.rows * (table.wide ? WIDE_WEIGHT : 1), 0);
+function growth(
+  pairs: readonly MeasuredPair[],
+  result: Duel,
+  keys: readonly [over: string, of: string],
+): Record<string, number> {
+  const [over, first] = keys.map((key) => pairs.find(({ pair }) => pair.key === key));
+  if (over === undefined || first === undefined) throw new Error(`${keys.join(' or ')} was not measured`);
+  return {
+    ...ratioFigures(`${over.pair.key}OursOfFirst`, result.ratio(over.ours, first.ours)),
+    ...ratioFigures(`${over.pair.key}NativeOfFirst`, result.ratio(over.native, first.native)),
+  };
+}
+
+const tableRows = ({ pairs }: Group): number =>
+  pairs.reduce((sum, { table }) => sum + 2 * table.rows * (table.wide ? WIDE_WEIGHT : 1), 0);
 
 async function createPair(servers: Servers, pair: Pair, mode: Mode): Promise<Omit<MeasuredPair, 'pair'>> {
   const { key, title, mix, table, partitions = 1, changes } = pair;

@@ -10,7 +10,7 @@ import { countWritten, type Shape, tidy, wideTopology } from './wide-tables.ts';
 
 const MICROS = 1e6;
 /** Invocations over which round trips are counted, after as many that warm up. */
-const COUNTED_INVOCATIONS = 3;
+const COUNTED_INVOCATIONS = 2;
 
 export type WideDatabase = {
   readonly cluster: Cluster;

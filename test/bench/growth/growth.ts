@@ -1,4 +1,5 @@
 import { type Cluster, startCluster } from '../../../local/postgres/cluster.ts';
+import { DURABLE } from '../durable.ts';
 import type { Part } from '../part.ts';
 import { markdownTable, rounded, spreadOf } from '../spread.ts';
 import { takeTurns } from '../turns.ts';
@@ -7,18 +8,17 @@ import { growRegions } from './regions.ts';
 import { wideChanges } from './wide-changes.ts';
 import { createWide, type Shape } from './wide-tables.ts';
 
-const SETTINGS = {
-  ...{ fsync: 'on', autovacuum: 'off', shared_buffers: '1GB' },
-  ...{ max_wal_size: '16GB', checkpoint_timeout: '30min' },
-};
+const SETTINGS = { ...DURABLE, autovacuum: 'off', shared_buffers: '1GB' };
 const BATCHES = [10, 100, 1000, 10_000];
 const TABLES = [1, 10, 50, 200];
 const TABLE_BATCHES = [1000, 10_000];
 const COLUMNS = [1, 5, 17, 50];
 const GREATEST_BATCH = 10_000;
 /** Of rows: changes of one run. */
-const CHANGED_SHARE = 0.1;
-const MAX_INVOCATIONS = 500;
+const CHANGED_SHARE = 0.2;
+const [MIN_INVOCATIONS, MAX_INVOCATIONS] = [2, 300];
+/** A run of the greatest invocations, with the one before that is not measured, must not update a row twice. */
+const LEAST_ROWS = 25_000;
 const COLUMN_CHARS = 16;
 const USUAL = { tables: 1, columns: 10, columnChars: COLUMN_CHARS };
 /** Four here and the regions. */
@@ -30,6 +30,7 @@ type Series = { readonly what: string; readonly sizes: readonly Size[] };
 
 /** How apply grows with regions, with the size of a batch, with tables and with columns. */
 export async function benchGrowth(part: Part): Promise<Record<string, number>> {
+  if (part.rows < LEAST_ROWS) throw new Error(`growth needs ${LEAST_ROWS.toLocaleString('en-US')} rows at least`);
   const ofSeries = { ...part, seconds: part.seconds / SERIES };
   const cluster = await startCluster({ name: 'growth', settings: SETTINGS });
   const figures: Record<string, number> = {};
@@ -85,7 +86,8 @@ async function columnSeries(cluster: Cluster, rows: number): Promise<Series> {
 /** Whole invocations; of small ones fewer changes tell as much. */
 function changesOf({ batch, of }: Size): number {
   const { rows, tables } = of.shape;
-  return batch * Math.max(1, Math.min(MAX_INVOCATIONS, Math.floor((rows * tables * CHANGED_SHARE) / batch)));
+  const invocations = Math.floor((rows * tables * CHANGED_SHARE) / batch);
+  return batch * Math.max(MIN_INVOCATIONS, Math.min(MAX_INVOCATIONS, invocations));
 }
 
 async function grow({ what, sizes }: Series, { seconds, say }: Part): Promise<Record<string, number>> {

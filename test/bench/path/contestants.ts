@@ -9,6 +9,7 @@ import { withAdmin } from '../../../local/kafka/topics.ts';
 import { withConnection } from '../../../local/region/connection.ts';
 import { makeTemplate } from '../../../local/region/template.ts';
 import { type Regions, startRegions } from '../../../local/region.ts';
+import { DURABLE } from '../durable.ts';
 import { createTable, TABLE, values } from '../users-table.ts';
 import { type Client, startClient } from './client.ts';
 
@@ -92,22 +93,29 @@ async function start({ name, carrier, captured }: Carried, say: (line: string) =
   const onWarning = (message: string): void => say(`${name}: ${message}`);
   const [source, target] = PAIRS[name];
   const options = { regions: PAIRS[name], template, tables: [TABLE], partitions: PARTITIONS, carrier, onWarning };
-  const regions = await startRegions({ ...options, batchSize: BATCH_SIZE });
+  const regions = await startRegions({ ...options, batchSize: BATCH_SIZE, settings: DURABLE });
   await template.remove();
-  await sayDurability(name, regions, say);
+  await requireDurable(name, regions);
   const urls = { source: regions.named(source).url(), target: regions.named(target).url() };
   const insert = insertOf('select $1::bigint as i');
   const client = startClient({ ...urls, connections: CONNECTIONS, table: TABLE, insert, firstId: CLIENT_IDS });
   return { name, source, target, regions, client, captured: () => captured(regions) };
 }
 
-/** Figures without the time of a disk must not be mistaken for others. */
-async function sayDurability(name: string, regions: Regions, say: (line: string) => void): Promise<void> {
-  const settings = regions.all.map(({ url }) =>
-    withConnection(url(), async (sql) => (await sql<{ fsync: string }[]>`show fsync`)[0]?.fsync),
-  );
-  say(`${name}: fsync is ${(await Promise.all(settings)).join(' and ')}`);
+/** Figures without the time of a disk must not be mistaken for others: throws unless commits wait for it everywhere. */
+async function requireDurable(name: string, regions: Regions): Promise<void> {
+  for (const { name: region, url } of regions.all) {
+    const [found = { nothing: '' }] = await withConnection(url(), (sql) =>
+      sql.unsafe<Record<string, string>[]>(DURABILITY),
+    );
+    if (Object.values(found).some((value) => value !== 'on'))
+      throw new Error(`${name}: ${region} has ${JSON.stringify(found)}`);
+  }
 }
+
+const DURABILITY = /* sql */ `
+select current_setting('fsync') as fsync, current_setting('full_page_writes') as full_page_writes,
+  current_setting('synchronous_commit') as synchronous_commit`;
 
 /** Throws unless both regions hold the same rows, so many. */
 export async function checkEqual({ name, regions }: Contestant, rows: number): Promise<void> {

@@ -10,6 +10,8 @@ import { watchMemory } from './memory.ts';
 import { recovery, type Sample } from './recovery.ts';
 
 const OUTAGE_SECONDS = 600;
+/** Of the rows of an outage: what the round that warms up leaves. */
+const WARM_UP_SHARE = 0.2;
 const POLL_MS = 100;
 /** It goes on for so long after the region has caught up, to see that this lasts. */
 const AFTERWARDS_MS = 1000;
@@ -41,8 +43,9 @@ export const benchDrain = ({ rows, seconds, say }: Part): Promise<Record<string,
     const queued = new Map(contestants.map((contestant) => [contestant, 0]));
     const spread = await figuresInTurns(contestants, seconds, async (contestant, round) => {
       const firstId = 1 + (queued.get(contestant) ?? 0);
-      queued.set(contestant, firstId - 1 + rows);
-      const figures = await outage(contestant, { firstId, rows, perSecond });
+      const left = round === 'warm-up' ? Math.ceil(rows * WARM_UP_SHARE) : rows;
+      queued.set(contestant, firstId - 1 + left);
+      const figures = await outage(contestant, { firstId, rows: left, perSecond });
       const [recovered, drained] = [figures.recoveredMs, figures.drainedPerSecond].map(Math.round);
       say(`${round}: ${contestant.name}: up to date after ${recovered} ms, ${drained} changes/s`);
       return figures;

@@ -36,17 +36,21 @@ export async function benchReconcile({ rows, seconds, say }: Part): Promise<Reco
     name: 'reconcile',
     settings: { autovacuum: 'off', shared_buffers: '2GB' },
   });
+  say(`filling ${rows.toLocaleString('en-US')} rows`);
   await createDatabases(cluster, rows);
   const runs = [...concordRuns(cluster), ...(await otherRuns(cluster, say))];
-  const measure = async ({ name, pair, differences }: Run): Promise<number> => {
+  const measure = async (run: Run, round: string): Promise<number> => {
+    const { name, pair, differences } = run;
     const before = cpuSeconds(cluster.pid);
     const found = await differences();
     const spent = cpuSeconds(cluster.pid) - before;
     if (found !== DIFFERENCES[pair])
       throw new Error(`${name} found ${found} differences in place of ${DIFFERENCES[pair]}`);
+    say(`${round}: ${titleOf(run)}: ${Math.round(rows / spent).toLocaleString('en-US')}`);
     return rows / spent;
   };
   const spread = await takeTurns(runs, seconds, measure);
+  await cluster.remove();
   return report(runs, spread, say);
 }
 
@@ -141,6 +145,8 @@ async function otherRuns(cluster: Cluster, say: Part['say']): Promise<Run[]> {
   return runs;
 }
 
+const titleOf = ({ name, pair }: Run): string => `${name}, ${pair === 'equal' ? 'equal' : '10 differences'}`;
+
 const camel = ({ name, pair }: Run): string =>
   `${name.replace('Concord, ', 'concord_').replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())}${pair === 'equal' ? '' : 'Ten'}`;
 
@@ -152,11 +158,7 @@ function report(runs: readonly Run[], spread: (run: Run) => Spread, say: Part['s
   const lines = runs.map((run) => {
     const { min, median: middle, max } = spread(run);
     const figures = [min, middle, max].map(Math.round);
-    return [
-      `${run.name}, ${run.pair === 'equal' ? 'equal' : '10 differences'}`,
-      ...figures,
-      rounded(median(equalOf(run)) / middle),
-    ];
+    return [titleOf(run), ...figures, rounded(median(equalOf(run)) / middle)];
   });
   say(
     markdownTable(['rows of the table per second of CPU', 'min', 'median', 'max', 'time over the equal case'], lines),

@@ -1,5 +1,6 @@
 import { startCluster } from '../../../local/postgres/cluster.ts';
 import { measure } from '../apply/contestant.ts';
+import { DURABLE } from '../durable.ts';
 import type { Part } from '../part.ts';
 import { markdownTable, rounded } from '../spread.ts';
 import { takeTurns } from '../turns.ts';
@@ -10,8 +11,9 @@ import { startJdbcPlace } from './jdbc-sink.ts';
 import { jdbcSoftware } from './jdbc-software.ts';
 import { PGLOGICAL_SETTINGS } from './pglogical.ts';
 
-const SETTINGS = { fsync: 'on', autovacuum: 'off', max_wal_size: '16GB', checkpoint_timeout: '30min' };
-/** Changes of one run. */
+const SETTINGS = { ...DURABLE, autovacuum: 'off' };
+/** Changes of one run: a share of the rows, so that few rows are changed twice. */
+const CHANGED_SHARE = 0.4;
 const MAX_CHANGES = 50_000;
 const TRANSACTION_ROWS = 1000;
 
@@ -31,7 +33,8 @@ export async function benchSinks({ rows, seconds, say }: Part): Promise<Record<s
   const software = await jdbcSoftware(say);
   const servers = await startServers(debian);
   const firstStamp = firstStampOf();
-  const changes = { rows, changes: Math.min(rows, MAX_CHANGES), transactionRows: TRANSACTION_ROWS };
+  const count = Math.min(Math.ceil(rows * CHANGED_SHARE), MAX_CHANGES);
+  const changes = { rows, changes: count, transactionRows: TRANSACTION_ROWS };
   say(`filling ${rows.toLocaleString('en-US')} rows`);
   await Promise.all(Object.values(servers).map((cluster) => createFilled(cluster, 'filled', rows, firstStamp)));
   const place = software && (await startJdbcPlace(software));
