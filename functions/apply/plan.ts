@@ -12,6 +12,7 @@ import {
   writableColumns,
 } from '@concord/runtime';
 import { type Change, KEY_SEPARATOR } from './change.ts';
+import { keptValue } from './kept-values.ts';
 
 /**
  * What the statements of one table share: quoted names, the source (one bound array per column, unnested in the select
@@ -79,11 +80,16 @@ export function columnArrays(columns: readonly Column[], changes: readonly Chang
   return arrays.map(arrayLiteral);
 }
 
-/** Assignments of all but the key; the key too where equal keys may print differently, so that all regions print alike. */
-export function assignments(plan: Plan, columns: readonly Column[], from: string): string {
+/**
+ * Assignments of all but the key; the key too where equal keys may print differently, so that all regions print alike. `long`: values that
+ * are stored out of line and have not changed stay where they are.
+ */
+export function assignments(plan: Plan, columns: readonly Column[], from: string, long: boolean): string {
   const fixed = new Set(plan.table.key.filter((key) => key.canonical).map((key) => key.name));
+  const value = (column: Column): string =>
+    long && !NO_IMAGE.has(column.name) ? keptValue(column, from) : `${from}.${ident(column.name)}`;
   return [
-    ...columns.filter(({ name }) => !fixed.has(name)).map(({ name }) => `${ident(name)} = ${from}.${ident(name)}`),
+    ...columns.filter(({ name }) => !fixed.has(name)).map((column) => `${ident(column.name)} = ${value(column)}`),
     '_local = false',
   ].join(', ');
 }

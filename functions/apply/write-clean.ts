@@ -2,6 +2,7 @@ import { type Db, send, unnestColumns } from '@concord/runtime';
 import { buryRowsOf } from './bury.ts';
 import type { Change } from './change.ts';
 import { chunksOf } from './chunks.ts';
+import { areLong } from './kept-values.ts';
 import {
   assignments,
   columnArrays,
@@ -21,15 +22,17 @@ export class KeyTextMismatch extends Error {
   }
 }
 
-const statements = new WeakMap<Plan, string>();
+/** Of rows of any length, and of long ones: no more texts than two, because each of them is prepared and planned. */
+const statements = { short: new WeakMap<Plan, string>(), long: new WeakMap<Plan, string>() };
 
 /**
  * One statement for the common case: writes the rows that are first or provably succeed what is stored (`decide` repeated
  * as the guard), and nothing else. What is refused (older, concurrent, buried) takes `write-joined.ts`. The tombstone is a
  * scalar subquery, because an anti-join may run as a hash join (PostgreSQL 16+) that locks the rows in no order.
  */
-function statementOf(plan: Plan): string {
-  const known = statements.get(plan);
+function statementOf(plan: Plan, long: boolean): string {
+  const texts = long ? statements.long : statements.short;
+  const known = texts.get(plan);
   if (known !== undefined) return known;
   const columns = plan.rowColumns;
   const fresh = plan.table.partitioned ? 'true' : 't.xmax = 0';
@@ -38,14 +41,14 @@ with written as (
   insert into ${plan.rows} as t (${nameList(columns)}, _local) ${plan.overriding}
   select i.*, false from (${unnestColumns(columns)}) i
   where (select ${hasSeen('i', 'b')} from ${plan.tombstones} b where ${matchKey(plan, 'b', 'i')}) is not false
-  on conflict (${nameList(keyColumns(plan))}) do update set ${assignments(plan, columns, 'excluded')}
+  on conflict (${nameList(keyColumns(plan))}) do update set ${assignments(plan, columns, 'excluded', long)}
   where ${isNewer('excluded', 't')} and ${hasSeen('excluded', 't')}
   returning ${keyText(plan, 't')} as key, ${fresh} as fresh)
 select count(*)::int as written, count(*) filter (where fresh)::int as fresh,
   case when count(*) < $${columns.length + 1}::int then (select json_agg(key) from written) end as keys,
   case when not bool_and(fresh) then (select json_agg(key) from written where fresh) end as fresh_keys
 from written`;
-  statements.set(plan, text);
+  texts.set(plan, text);
   return text;
 }
 
@@ -74,7 +77,7 @@ export class CleanWriter {
     const { rowColumns } = this.#plan;
     for (const chunk of chunksOf(changes)) {
       const parameters = [...columnArrays(rowColumns, chunk), chunk.length];
-      const answer = send<Counts[]>(this.#db, statementOf(this.#plan), parameters);
+      const answer = send<Counts[]>(this.#db, statementOf(this.#plan, areLong(chunk)), parameters);
       await this.receive();
       this.#sent = { chunk, answer };
     }

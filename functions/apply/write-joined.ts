@@ -2,6 +2,7 @@ import { compare, type Decision, decide } from '@concord/conflict';
 import { type Db, send, unnestColumns } from '@concord/runtime';
 import { buryRowsOf } from './bury.ts';
 import type { Change } from './change.ts';
+import { areLong } from './kept-values.ts';
 import { logMet, type Met } from './log-met.ts';
 import { assignments, columnArrays, isNewer, keyColumns, matchKey, type Plan } from './plan.ts';
 import { readStored, type Stored, stateOf } from './stored.ts';
@@ -110,7 +111,7 @@ async function update(
   if (changes.length === 0) return;
   const result = await send(
     db,
-    `update ${relation} t set ${assignments(plan, columns, 'i')} from (${unnestColumns(columns)}) i
+    `update ${relation} t set ${assignments(plan, columns, 'i', areLong(changes))} from (${unnestColumns(columns)}) i
      where ${matchKey(plan, 't', 'i')} and ${isNewer('i', 't')}`,
     columnArrays(columns, changes),
   );

@@ -1,6 +1,7 @@
 import { compare, lift } from '@concord/conflict';
 import { type Column, type Db, send, unnestColumns } from '@concord/runtime';
 import type { Change } from './change.ts';
+import { areLong } from './kept-values.ts';
 import { assignments, columnArrays, keyColumns, keyText, matchKey, nameList, type Plan } from './plan.ts';
 import type { States } from './states.ts';
 import { noteUnsettled } from './unsettled.ts';
@@ -48,7 +49,7 @@ export async function replace(
   const changes = replacements.map(({ change }) => change);
   const written = await send<{ key: string }[]>(
     db,
-    `update ${relation} t set ${assignments(plan, columns, 'i')}
+    `update ${relation} t set ${assignments(plan, columns, 'i', areLong(changes))}
      from (${unnestColumns(columns)}, unnest($${columns.length + 1}::jsonb[]) as ${READ}) i
      where ${matchKey(plan, 't', 'i')} and t._version_vector = i.${READ} returning ${keyText(plan, 't')} as key`,
     [...columnArrays(columns, changes), vectorTexts(replacements.map(({ over }) => over))],

@@ -15,6 +15,11 @@ export type Column = {
   readonly constantDefault: string | null;
   /** The expression of a stored generated column, over the table's columns; known where the table has unique keys. */
   readonly generation?: string | null;
+  /**
+   * May its values be stored out of line (TOAST)? `limited`: and the type has a modifier, as in `varchar(9000)`, so that what is assigned
+   * without one passes through a function that reads the whole value.
+   */
+  readonly outOfLine?: 'any' | 'limited' | null;
 };
 
 export type KeyColumn = {
@@ -92,6 +97,7 @@ select n.nspname || '.' || c.relname as "name", n.nspname as "schema", c.relname
       'generated', a.attgenerated <> '', 'identity', case a.attidentity when 'a' then 'always' when 'd' then 'default' else '' end,
       'generation', case when a.attgenerated = 's' and exists (select from pg_index i where i.indrelid = c.oid and i.indisunique and not i.indisprimary)
         then pg_get_expr(d.adbin, d.adrelid) end,
+      'outOfLine', case when a.attlen = -1 and a.attstorage in ('x', 'e') then case when a.atttypmod = -1 then 'any' else 'limited' end end,
       'missing', case when a.atthasmissing then (a.attmissingval::text::text[])[1] end,
       'defaultExpression', case when a.attgenerated = '' then pg_get_expr(d.adbin, 0) end) order by a.attnum), '[]')
     from pg_attribute a join pg_type t on t.oid = a.atttypid join pg_namespace tn on tn.oid = t.typnamespace
