@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { isHeartbeat, isInternalTopic, type KafkaRecord } from '@concord/events';
 import { progressOf, type Tally } from '@concord/idempotency';
 import { type Sql, send } from '@concord/runtime';
+import { type Ahead, beginAhead, beginsOf } from './ahead.ts';
 import type { ApplyOptions } from './apply.ts';
 import { type Batch, type Mode, writeBatch } from './batch.ts';
 import { type Catalogue, CatalogueChanged, readCatalogue, type Tables } from './catalogue-cache.ts';
@@ -15,7 +16,7 @@ import { notePeers, registerResolver } from './peers.ts';
 import type { ReasonCode } from './reasons.ts';
 import { retryParked } from './retry.ts';
 import { nothingAside, refuse, sortOut } from './rollout.ts';
-import { readLeftovers, settle } from './settle.ts';
+import { type Leftovers, readLeftovers, readUnsettled, settle } from './settle.ts';
 import { slicesOf } from './slices.ts';
 import { meaningOf, sqlState } from './sqlstate.ts';
 
@@ -34,6 +35,8 @@ export class Applier {
   /** Since the last look at what is parked: this environment began, the catalogue changed. */
   #news: 'waiting' | 'archived' | undefined = 'waiting';
   #isRegistered = false;
+  /** As the last batch told at its commit. */
+  #leftovers: Leftovers | undefined;
   #beats: KafkaRecord[] = [];
   #arranged: Arranged | undefined;
   #keptLogMs = Number.NEGATIVE_INFINITY;
@@ -48,21 +51,31 @@ export class Applier {
     if (this.#catalogue !== undefined) this.#arranged = arrange(records, this.#catalogue.tables);
   }
 
+  /** A transaction for `apply`, which then need not ask for anything else first; undefined before the first batch. */
+  beginAhead(deadline?: Deadline): Ahead | undefined {
+    return this.#catalogue && beginAhead(timed(this.#options.sql, deadline));
+  }
+
   /** Throws when the database cannot work, or time is up: the event source delivers the batch again, in order. */
   async apply(
     records: readonly KafkaRecord[],
     killers: readonly Refusal<ReasonCode>[] = [],
     deadline?: Deadline,
+    ahead?: Ahead,
   ): Promise<readonly Tally[]> {
     const { topology } = this.#options;
     const sql = timed(this.#options.sql, deadline);
+    const begin = beginsOf(sql, ahead);
+    this.#leftovers = undefined;
     this.#beats = records.filter(isHeartbeat);
     let mode: Mode = 'together';
     for (let races = 0; ; races++) {
       const catalogue = await this.#current(sql);
       const batch = this.#batchOf(records, killers, catalogue);
       try {
-        return await writeBatch(sql, batch, catalogue, mode, topology.limits.lockTimeoutMs);
+        const done = await writeBatch(begin, batch, catalogue, mode, topology.limits.lockTimeoutMs);
+        this.#leftovers = done.leftovers;
+        return done.tallies;
       } catch (error) {
         const changed = error instanceof CatalogueChanged;
         const meaning = changed ? 'schema' : meaningOf(error).kind;
@@ -96,9 +109,12 @@ export class Applier {
     const news = this.#news;
     if (news !== undefined) await wakeParked(sql, news);
     this.#news = undefined;
-    const { unsettled, due } = await readLeftovers(sql);
-    if (unsettled.length > 0)
-      await settle(sql, (await this.#current(sql)).tables, unsettled, topology.limits.lockTimeoutMs);
+    const told = news === undefined ? this.#leftovers : undefined;
+    const { unsettled, due } = told ?? (await readLeftovers(sql));
+    if (unsettled) {
+      const { tables } = await this.#current(sql);
+      await settle(sql, tables, await readUnsettled(sql), topology.limits.lockTimeoutMs);
+    }
     if (due) await retryParked(sql, { topology, now, deadline, catalogue: () => this.#refresh(sql) });
   }
 

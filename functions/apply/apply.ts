@@ -2,6 +2,7 @@ import type { Stamp } from '@concord/conflict';
 import { type BatchResponse, isInternalTopic, type KafkaRecord, parseKafkaEvent, type Topology } from '@concord/events';
 import { type Attempt, addTallies, beginAttempt, EMPTY_TALLY, progressOf, type Tally } from '@concord/idempotency';
 import { isLostConnection, recordsOf, type Sql } from '@concord/runtime';
+import type { Ahead } from './ahead.ts';
 import { Applier } from './applier.ts';
 import { type Clock, type Deadline, deadlineOf, timed, within } from './deadline.ts';
 import { failuresOf } from './failures.ts';
@@ -26,22 +27,39 @@ export type ApplyOptions = {
  */
 export type Apply = (event: unknown, clock?: Clock) => Promise<BatchResponse>;
 
+type Begun = { readonly attempt?: Attempt; readonly ahead?: Ahead | undefined };
+
 /** The apply function of one execution environment: keeps the connection and what it knows of the catalogue. */
 export function createApply(options: ApplyOptions): Apply {
   const applier = new Applier(options);
   const survived: Survived = new Set();
 
-  const applyTogether = async (records: readonly KafkaRecord[], deadline?: Deadline): Promise<BatchResponse> => {
-    const tallies = await applier.apply(records, [], deadline);
+  const applyTogether = async (
+    records: readonly KafkaRecord[],
+    deadline: Deadline | undefined,
+    ahead: Ahead | undefined,
+  ): Promise<BatchResponse> => {
+    const tallies = await applier.apply(records, [], deadline, ahead);
     options.onBatch?.(tallies.reduce(addTallies, EMPTY_TALLY));
     return { batchItemFailures: [] };
   };
 
-  const begin = async (records: readonly KafkaRecord[], deadline?: Deadline): Promise<Attempt | undefined> => {
+  const begin = async (records: readonly KafkaRecord[], deadline?: Deadline): Promise<Begun> => {
     await options.wake?.();
     const progress = isInternalTopic(records[0]?.topic ?? '') ? [] : progressOf(records);
-    if (progress.length === 0) return undefined;
-    const count = (): Promise<Attempt> => beginAttempt(timed(options.sql, deadline), progress);
+    if (progress.length === 0) return {};
+    const count = async (): Promise<Begun> => {
+      const counted = beginAttempt(timed(options.sql, deadline), progress);
+      // The count has its own transaction, and commits before the server comes to this one.
+      const ahead = applier.beginAhead(deadline);
+      return counted.then(
+        (attempt) => ({ attempt, ahead }),
+        (error) => {
+          ahead?.abandon();
+          throw error;
+        },
+      );
+    };
     const counted = count().catch(async (error) => {
       if (options.wake === undefined || !isLostConnection(error)) throw error;
       // The connection of a busy function is not asked first. Counted twice, an attempt does no harm.
@@ -49,17 +67,20 @@ export function createApply(options: ApplyOptions): Apply {
       return count();
     });
     // While the server commits that.
-    const [attempt] = await Promise.all([counted, applier.arrange(records)]);
-    return attempt;
+    const both = Promise.all([counted, applier.arrange(records)]);
+    both.catch(() => counted.then(({ ahead }) => ahead?.abandon())).catch(() => undefined);
+    const [begun] = await both;
+    return begun;
   };
 
   const applyRecords = async (records: readonly KafkaRecord[], deadline?: Deadline): Promise<BatchResponse> => {
-    const attempt = await begin(records, deadline);
+    const { attempt, ahead } = await begin(records, deadline);
     const isAlone =
       attempt !== undefined && (attempt.attempts > options.topology.limits.maxAttempts || attempt.suspects.size > 0);
+    if (isAlone) ahead?.abandon();
     const response = isAlone
       ? await oneByOne(records, attempt, { applier, options, survived, deadline })
-      : await applyTogether(records, deadline);
+      : await applyTogether(records, deadline, ahead).finally(ahead?.abandon);
     await applier.afterBatch(deadline);
     return response;
   };

@@ -1,4 +1,4 @@
-import type { Sql, TransactionSql } from '@concord/runtime';
+import { type Db, type Sent, type Sql, send, type TransactionSql } from '@concord/runtime';
 import { buryRows } from './bury.ts';
 import { buryLattices } from './bury-lattice.ts';
 import type { Tables } from './catalogue-cache.ts';
@@ -98,11 +98,33 @@ export async function settle(
   return total;
 }
 
-/** What is left to do between batches: tables with unsettled keys or held rows, and whether parked records are due. */
-export async function readLeftovers(sql: Sql): Promise<{ unsettled: string[]; due: boolean }> {
-  const [row] = await sql.unsafe<{ unsettled: string[] | null; due: boolean }[]>(
-    `select (select json_agg(table_name) from (select table_name from concord.unsettled union select table_name from concord.limbo) t) as unsettled,
+/** What is left to do between batches: are there unsettled keys or held rows, are parked records due? */
+export type Leftovers = { readonly unsettled: boolean; readonly due: boolean };
+
+export async function readLeftovers(db: Db): Promise<Leftovers> {
+  return leftoversOf(await sendLeftovers(db));
+}
+
+export function leftoversOf([leftovers]: readonly Leftovers[]): Leftovers {
+  if (leftovers === undefined) throw new Error('what is left returned no row');
+  return leftovers;
+}
+
+/** Sent when it returns. */
+export const sendLeftovers = (db: Db): Sent<Leftovers[]> =>
+  send(
+    db,
+    `select exists (select from concord.unsettled) or exists (select from concord.limbo) as unsettled,
        exists (select from concord.parked where retry_at <= now()) as due`,
+    [],
   );
-  return { unsettled: row?.unsettled ?? [], due: row?.due ?? false };
+
+/** Names of tables with unsettled keys or held rows. */
+export async function readUnsettled(db: Db): Promise<string[]> {
+  const rows = await send<{ name: string }[]>(
+    db,
+    'select table_name as name from concord.unsettled union select table_name from concord.limbo order by 1',
+    [],
+  );
+  return rows.map(({ name }) => name);
 }

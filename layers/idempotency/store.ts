@@ -1,4 +1,4 @@
-import { arrayLiteral, type Db, send } from '@concord/runtime';
+import { arrayLiteral, type Db, type Sent, send } from '@concord/runtime';
 import { DELIVERED, GAP_CLOSED_AT } from './delivered.ts';
 import type { Tally } from './ledger.ts';
 import type { Progress } from './watermark.ts';
@@ -10,24 +10,41 @@ export type Attempt = { readonly attempts: number; readonly suspects: ReadonlySe
 export const recordName = (topic: string, partition: number, offset: number): string =>
   `${topic}-${partition}@${offset}`;
 
-const names = (progress: readonly Progress[]): [topics: string, partitions: string] => [
-  arrayLiteral(progress.map(({ topic }) => topic)),
-  arrayLiteral(progress.map(({ partition }) => String(partition))),
+/** A column of values for each partition. */
+type Column = readonly string[];
+
+const names = (progress: readonly Progress[]): [topics: Column, partitions: Column] => [
+  progress.map(({ topic }) => topic),
+  progress.map(({ partition }) => String(partition)),
 ];
+
+/**
+ * Sends a statement over columns of equal length, in which parameter n stands as `unnest($n::type[])`. Most batches are of one partition:
+ * without arrays it is planned in half the time, and finds its row without a join.
+ */
+function sendColumns<Rows extends object[]>(db: Db, text: string, columns: readonly Column[]): Sent<Rows> {
+  if (columns[0]?.length !== 1) return send<Rows>(db, text, columns.map(arrayLiteral));
+  const ofOne = text.replaceAll(/unnest\((\$\d+::\w+)\[\]\)/g, '$1');
+  return send<Rows>(
+    db,
+    ofOne,
+    columns.map(([value]) => value ?? ''),
+  );
+}
 
 /**
  * Counts an attempt at each partition's batch and commits it before the work begins, so that a batch that kills the function
  * itself is noticed. Returns the greatest count.
  */
 export async function beginAttempt(db: Db, progress: readonly Progress[]): Promise<Attempt> {
-  const rows = await send<{ topic: string; partition: number; attempts: number; suspect: string | null }[]>(
+  const rows = await sendColumns<{ topic: string; partition: number; attempts: number; suspect: string | null }[]>(
     db,
     `insert into concord.watermark as w (topic, partition, attempt_offset, attempts)
      select unnest($1::text[]), unnest($2::int4[]), unnest($3::int8[]), 1
      on conflict (topic, partition) do update set attempt_offset = excluded.attempt_offset,
        attempts = case when w.attempt_offset = excluded.attempt_offset then w.attempts + 1 else 1 end
      returning topic, partition, attempts, suspect_offset as suspect`,
-    [...names(progress), arrayLiteral(progress.map(({ firstOffset }) => String(firstOffset)))],
+    [...names(progress), progress.map(({ firstOffset }) => String(firstOffset))],
   );
   const suspects = rows
     .filter(({ suspect }) => suspect !== null)
@@ -45,7 +62,7 @@ export const markSuspect = (db: Db, topic: string, partition: number, offset: nu
 
 /** Locks the watermark rows of a batch: two pollers of one partition are serialised. First statement of the transaction. */
 export async function claim(db: Db, progress: readonly Progress[]): Promise<void> {
-  const rows = await send(
+  const rows = await sendColumns(
     db,
     `select 1 from concord.watermark w join (select unnest($1::text[]) as topic, unnest($2::int4[]) as partition) p
        on p.topic = w.topic and p.partition = w.partition order by w.topic, w.partition for update of w`,
@@ -70,11 +87,10 @@ where w.topic = p.topic and w.partition = p.partition`;
 /** What a batch did in one topic-partition. `skipped`: records of tables that are not live here; they are not received. */
 export type Entry = { readonly progress: Progress; readonly tally: Tally; readonly skipped: number };
 
-/** Progress and accounting, in the transaction of the rows themselves (I9). */
-export async function record(db: Db, entries: readonly Entry[]): Promise<void> {
-  const column = (value: (entry: Entry) => number): string =>
-    arrayLiteral(entries.map((entry) => String(value(entry))));
-  await send(db, RECORD, [
+/** Progress and accounting, in the transaction of the rows themselves (I9). Sent when it returns. */
+export function sendRecord(db: Db, entries: readonly Entry[]): Sent<object[]> {
+  const column = (value: (entry: Entry) => number): Column => entries.map((entry) => String(value(entry)));
+  return sendColumns(db, RECORD, [
     ...names(entries.map(({ progress }) => progress)),
     column(({ progress }) => progress.nextOffset),
     column(({ progress }) => progress.sourceAtMs),

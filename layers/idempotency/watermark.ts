@@ -22,40 +22,41 @@ export type Progress = {
  * locked. A replay sets a watermark back; that costs duplicates, which are harmless, where keeping it could cost a gap.
  */
 export function progressOf(records: readonly KafkaRecord[]): Progress[] {
-  const partitions = new Map<string, KafkaRecord[]>();
-  let current: KafkaRecord[] = [];
+  const partitions = new Map<string, Open>();
+  let current: Open | undefined;
   for (const record of records) {
+    const { topic, partition, offset } = record;
     // Nearly always that of the record before: names are made only where it is not.
-    if (record.partition !== current[0]?.partition || record.topic !== current[0].topic) {
-      const name = `${record.topic}-${record.partition}`;
-      current = partitions.get(name) ?? [];
+    if (current === undefined || partition !== current.partition || topic !== current.topic) {
+      const name = `${topic}-${partition}`;
+      current = partitions.get(name) ?? { topic, partition, first: offset, last: record, received: 0, closedUs: 0 };
       partitions.set(name, current);
     }
-    current.push(record);
+    if (offset < current.first) current.first = offset;
+    if (offset > current.last.offset) current.last = record;
+    if (isHeartbeat(record)) current.closedUs = Math.max(current.closedUs, heartbeatOf(record)?.closedUs ?? 0);
+    else current.received++;
   }
-  return [...partitions.values()].map(progressOfPartition).sort(byTopicPartition);
+  return Array.from(partitions.values(), progressOfPartition).sort(byTopicPartition);
 }
 
-function progressOfPartition(records: readonly KafkaRecord[]): Progress {
-  let [first, last] = [records[0] as KafkaRecord, records[0] as KafkaRecord];
-  let [heartbeats, closedUs] = [0, 0];
-  for (const record of records) {
-    if (record.offset < first.offset) first = record;
-    if (record.offset > last.offset) last = record;
-    if (!isHeartbeat(record)) continue;
-    heartbeats++;
-    closedUs = Math.max(closedUs, heartbeatOf(record)?.closedUs ?? 0);
-  }
-  return {
-    topic: first.topic,
-    partition: first.partition,
-    firstOffset: first.offset,
-    nextOffset: last.offset + 1,
-    sourceAtMs: last.timestamp,
-    received: records.length - heartbeats,
-    closedUs,
-  };
-}
+/** A partition, as far as its records were looked at. */
+type Open = Pick<Progress, 'topic' | 'partition'> & {
+  first: number;
+  last: KafkaRecord;
+  received: number;
+  closedUs: number;
+};
+
+const progressOfPartition = ({ topic, partition, first, last, received, closedUs }: Open): Progress => ({
+  topic,
+  partition,
+  firstOffset: first,
+  nextOffset: last.offset + 1,
+  sourceAtMs: last.timestamp,
+  received,
+  closedUs,
+});
 
 const byTopicPartition = (a: Progress, b: Progress): number =>
   a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition;

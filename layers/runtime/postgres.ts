@@ -47,6 +47,9 @@ function verification(text: string): { ssl?: { host: string } } {
   return url?.searchParams.get('sslmode') === 'verify-full' ? { ssl: { host } } : {};
 }
 
+/** A statement that is on its way, and its answer. */
+export type Sent<Rows extends object[]> = postgres.PendingQuery<Rows>;
+
 /**
  * Sends a statement with its parameters, each a text (or a number) with a cast in the statement, and does not wait: the next
  * one may follow at once. Prepared where the connection allows it. (postgres.js asks for the types of arguments first, a round
@@ -56,7 +59,7 @@ export function send<Rows extends object[]>(
   db: Db,
   text: string,
   parameters: readonly (string | number)[],
-): postgres.PendingQuery<Rows> {
+): Sent<Rows> {
   const options = { prepare: true, simple: false };
   return Object.assign(db.unsafe<Rows>(text, [], options), { parameters: [...parameters] }).execute();
 }

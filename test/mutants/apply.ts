@@ -3,7 +3,9 @@ import type { Mutant } from './mutant.ts';
 const ORDER = ['test/integration/order.pg.test.ts'];
 const APPLY_ORDER = ['test/integration/apply-order.pg.test.ts'];
 const RACES = ['test/integration/schedules.pg.test.ts'];
+const DRIFT = ['test/integration/schema-drift.pg.test.ts'];
 const CAUGHT = ['test/integration/caught.pg.test.ts'];
+const KEPT = ['test/integration/kept-values.pg.test.ts'];
 const IN_18 = 'PostgreSQL 18.*';
 
 /** Bugs in what the apply function says to PostgreSQL. */
@@ -203,12 +205,39 @@ export const APPLY_MUTANTS: readonly Mutant[] = [
   {
     name: 'records below the watermark are skipped',
     file: 'functions/apply/batch.ts',
-    find: 'await writeTogether(tx, batch.slices, catalogue)',
-    replace: `await writeTogether(tx, [await tx.unsafe('select topic, partition, next_offset from concord.watermark').then((rows) => [...batch.slices].flat().filter(({ record: { topic, partition, offset } }) =>
-          !rows.some((row) => row.topic === topic && row.partition === partition && offset < Number(row.next_offset))))], catalogue)`,
+    find: 'writeTogether(tx, slices, catalogue)',
+    replace: `tx.unsafe('select topic, partition, next_offset from concord.watermark').then((rows) => writeTogether(tx, [[...slices].flat().filter(({ record: { topic, partition, offset } }) =>
+          !rows.some((row) => row.topic === topic && row.partition === partition && offset < Number(row.next_offset)))], catalogue))`,
     tests: CAUGHT,
     only: `${IN_18}a record below the watermark`,
     why: 'offsets restart and positions are not monotone: a change is skipped for ever',
+  },
+  {
+    name: 'nobody hears what the end of a batch met',
+    file: 'functions/apply/batch.ts',
+    find: 'leftovers: await ending',
+    replace: 'leftovers: { unsettled: false, due: false }',
+    tests: DRIFT,
+    only: `${IN_18}I14 a column added at both sides`,
+    why: 'a batch that was rolled back because the catalogue changed counts as applied',
+  },
+  {
+    name: 'the check of the catalogue raises nothing',
+    file: 'functions/apply/catalogue-cache.ts',
+    find: "else ('the catalogue has changed: ' || count(*))::int",
+    replace: 'else 1',
+    tests: DRIFT,
+    only: `${IN_18}I14 a column added at both sides`,
+    why: 'a column that arrived under a batch is left at its default',
+  },
+  {
+    name: 'a transaction that was begun ahead is forgotten where records go one by one',
+    file: 'functions/apply/apply.ts',
+    find: 'if (isAlone) ahead?.abandon();',
+    replace: '',
+    tests: ['test/integration/apply-deadline.pg.test.ts'],
+    only: 'a record that takes longer alone',
+    why: 'the connection waits for itself for ever',
   },
   {
     name: 'a refused row is dropped',
@@ -234,5 +263,32 @@ export const APPLY_MUTANTS: readonly Mutant[] = [
     replace: 'if (aheadMicros <= Number.MAX_VALUE) return undefined;',
     tests: ['test/unit/decode.test.ts'],
     why: 'one broken clock drags every region’s stamps along',
+  },
+  {
+    name: 'unchanged values are those that the type calls equal',
+    file: 'functions/apply/kept-values.ts',
+    find: '`row(${stored})::record operator(pg_catalog.*=) row(${given})::record`',
+    replace: '`${stored} = ${given}`',
+    tests: KEPT,
+    only: `${IN_18}clean, (document|numbers):`,
+    why: 'jsonb 1.50 is not written over 1.5, and the regions print different texts',
+  },
+  {
+    name: 'unchanged texts are those that the collation calls equal',
+    file: 'functions/apply/kept-values.ts',
+    find: '`${stored} operator(pg_catalog.=) ${given} ${collation}`',
+    replace: '`${stored} operator(pg_catalog.=) ${given}`',
+    tests: KEPT,
+    only: `${IN_18}clean, text_without_case:`,
+    why: 'a change of case is not written where the collation does not tell case',
+  },
+  {
+    name: 'long values are always written',
+    file: 'functions/apply/kept-values.ts',
+    find: '(record.value?.length ?? 0) > LONG',
+    replace: '(record.value?.length ?? 0) < 0',
+    tests: KEPT,
+    only: `${IN_18}(clean|conflict), text:`,
+    why: 'every update of a wide row writes all of its values, and as much WAL',
   },
 ];

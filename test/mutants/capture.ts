@@ -52,8 +52,8 @@ export const CAPTURE_MUTANTS: readonly Mutant[] = [
   {
     name: 'heartbeats are counted as received',
     file: 'layers/idempotency/watermark.ts',
-    find: 'received: records.length - heartbeats,',
-    replace: 'received: records.length,',
+    find: 'else current.received++;',
+    replace: 'current.received++;',
     tests: DELIVERY,
     only: 'a heartbeat moves the watermark',
     why: 'the counts say that heartbeats were applied as changes',

@@ -12,8 +12,8 @@ export const HORIZON_MUTANTS: readonly Mutant[] = [
   {
     name: 'horizon: nobody looks whether it was raised since it was read',
     file: 'functions/apply/catalogue-cache.ts',
-    find: ' || written.some(isRaised)',
-    replace: '',
+    find: ' and not coalesce(bool_or(${HORIZON} <> ($2::jsonb ->> e.table_name)::int8), false)',
+    replace: ' and $2::jsonb is not null',
     tests: COLLECTION,
     only: 'the horizon is not the one that the function knew|a batch that waited for the deletion|while a statement that had seen it',
     why: 'a batch that began before a collection brings back a deleted row',

@@ -34,16 +34,12 @@ const text = fc.oneof(
   fc.string({ unit: fc.constantFrom('"', '\\', ',', '}', '\n', 'a', 'é', '💥', '\u007f', '\u0080') }),
   fc.constantFrom('', '","_table":"public.users"}', '","id":"'),
 );
-const row = fc
-  .constantFrom(...TABLES)
-  .chain((table) =>
-    fc
-      .tuple(...table.key.map(() => text))
-      .map((texts) => ({
-        table,
-        texts: Object.fromEntries(table.key.map(({ name }, index) => [name, texts[index] ?? ''])),
-      })),
-  );
+const row = fc.constantFrom(...TABLES).chain((table) =>
+  fc.tuple(...table.key.map(() => text)).map((texts) => ({
+    table,
+    texts: Object.fromEntries(table.key.map(({ name }, index) => [name, texts[index] ?? ''])),
+  })),
+);
 
 const base64 = (key: string): string => Buffer.from(key).toString('base64');
 
