@@ -1,4 +1,4 @@
-import { setImmediate as sent } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { isHeartbeat, isInternalTopic, type KafkaRecord } from '@concord/events';
 import { progressOf, type Tally } from '@concord/idempotency';
@@ -47,7 +47,9 @@ export class Applier {
 
   /** Puts records in the order of their locks before they are applied, once all that was asked to be sent is on its way. */
   async arrange(records: readonly KafkaRecord[]): Promise<void> {
-    await sent();
+    // The driver writes in the next turn of the event loop, which it asks for later than this does.
+    await nextTurn();
+    await nextTurn();
     if (this.#catalogue !== undefined) this.#arranged = arrange(records, this.#catalogue.tables);
   }
 
