@@ -21,7 +21,7 @@ export type Admitted = {
 /**
  * Takes out changes below the table's horizon (µs since 1970) whose key has neither row nor tombstone nor held row: a row is refused, a
  * tombstone superseded. What the others have is locked, so that it is still there when they are joined with it. A horizon that is raised
- * from here on fails the transaction in its last statement (`checkCatalogue`). What repair brings passes.
+ * from here on fails the transaction at its end (`sendCheck`). What repair brings passes.
  */
 export async function withoutCollected(
   db: Db,

@@ -134,7 +134,7 @@ for (const version of ['15', '18'] as const)
 
     test('an entry stays unsettled while an insert is open that began before the fence, and its row is buried then', async () => {
       const key = ++id;
-      const stamp = minutesFromNow(0) + 300_000;
+      const stamp = minutesFromNow(0) + 1_500_000;
       const applier = await applyUpToGate(us, 'eu', [tombstone(key, stamp)], false);
       const late = us.session();
       await late.begin();
@@ -152,7 +152,7 @@ for (const version of ['15', '18'] as const)
 
     test('a prepared transaction holds the fence as an open one does', async () => {
       const key = ++id;
-      const stamp = minutesFromNow(0) + 200_000;
+      const stamp = minutesFromNow(0) + 1_500_000;
       const a = us.session();
       await a.begin();
       await a.run(`insert into t values (${key}, 'prepared'); prepare transaction 'concord_${version}'`);

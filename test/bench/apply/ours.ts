@@ -2,6 +2,7 @@ import type { KafkaEvent } from '@concord/events';
 import { connect, type Sql } from '@concord/runtime';
 import { type Apply, createApply } from '../../../functions/apply/apply.ts';
 import type { Cluster } from '../../../local/postgres/cluster.ts';
+import { collectGarbage } from '../garbage.ts';
 import { benchTopology, withDatabase } from '../users-table.ts';
 import { requireWritten } from './content.ts';
 import type { Contestant } from './contestant.ts';
@@ -44,6 +45,7 @@ export function createOurs(cluster: Cluster, options: OursOptions): Contestant {
       return events.changes;
     },
     async apply(meter) {
+      collectGarbage();
       meter.begin({ target: await Promise.all(appliers.map(({ sql }) => pidOf(sql))), source: [] });
       const start = performance.now();
       await Promise.all(

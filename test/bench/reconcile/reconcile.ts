@@ -21,7 +21,7 @@ import {
 import { otherDiffs } from './other-diffs.ts';
 
 /** The checksums in C that pg_comparator brings are built for this version. */
-const VERSION = '15';
+export const RECONCILE_POSTGRES = '15';
 const REGIONS = [HERE, SOURCE] as const;
 const DATABASES = { equal: ['one', 'two'], ten: ['one', 'three'] } as const;
 type Pair = keyof typeof DATABASES;
@@ -32,7 +32,7 @@ type Run = { readonly name: string; readonly pair: Pair; readonly differences: (
 /** Two databases of one server compared by Concord, by reladiff and by pg_comparator: rows of one table per second of CPU. */
 export async function benchReconcile({ rows, seconds, say }: Part): Promise<Record<string, number>> {
   const cluster = await startCluster({
-    version: VERSION,
+    version: RECONCILE_POSTGRES,
     name: 'reconcile',
     settings: { autovacuum: 'off', shared_buffers: '2GB' },
   });

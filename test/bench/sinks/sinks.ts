@@ -11,6 +11,9 @@ import { startJdbcPlace } from './jdbc-sink.ts';
 import { jdbcSoftware } from './jdbc-software.ts';
 import { PGLOGICAL_SETTINGS } from './pglogical.ts';
 
+/** For which Debian has the extensions. */
+export const SINKS_POSTGRES = '15';
+
 const SETTINGS = { ...DURABLE, autovacuum: 'off' };
 /** Changes of one run: a share of the rows, so that few rows are changed twice. */
 const CHANGED_SHARE = 0.4;
@@ -72,6 +75,6 @@ export async function benchSinks({ rows, seconds, say }: Part): Promise<Record<s
 async function startServers({ binDirectory, hasPglogical }: Debian): Promise<Servers> {
   const settings = { ...SETTINGS, ...(hasPglogical && PGLOGICAL_SETTINGS) };
   const start = (name: string, buffers: string) =>
-    startCluster({ version: '15', name, binDirectory, settings: { ...settings, shared_buffers: buffers } });
+    startCluster({ version: SINKS_POSTGRES, name, binDirectory, settings: { ...settings, shared_buffers: buffers } });
   return { publisher: await start('publisher', '512MB'), target: await start('target', '2GB') };
 }
