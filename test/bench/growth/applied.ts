@@ -3,6 +3,7 @@ import { connect } from '@concord/runtime';
 import { type Apply, createApply } from '../../../functions/apply/apply.ts';
 import type { Cluster } from '../../../local/postgres/cluster.ts';
 import { cpuSeconds } from '../cpu.ts';
+import { collectGarbage } from '../garbage.ts';
 import { withDatabase } from '../users-table.ts';
 import { type Asked, countingRelay } from './round-trips.ts';
 import type { Queued, WideChanges } from './wide-changes.ts';
@@ -67,6 +68,7 @@ export async function applyChanges(of: WideDatabase, count: number, batch: numbe
     const first = of.changes(batch, batch);
     const queued = of.changes(count, batch);
     for (const event of first.events) await running.apply(event);
+    collectGarbage();
     const [startedAtMs, node, all] = [performance.now(), process.cpuUsage(), cpuSeconds(of.cluster.pid)];
     for (const event of queued.events) await running.apply(event);
     const seconds = (performance.now() - startedAtMs) / 1000;
