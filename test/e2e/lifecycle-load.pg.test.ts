@@ -73,8 +73,10 @@ describe('a first load, while every region writes', () => {
     await regions.drained();
     await rollout(B, 'public.people', 'off');
     await rollout(B, 'public.pairs', 'off');
+    regions.holdInbound(C);
     await inRegion(A, `insert into people select n, n || '@x', 'a' from generate_series(1, 40) n`);
     await inRegion(C, `insert into people select n + 100, n || '@x', 'c' from generate_series(1, 40) n`);
+    regions.releaseInbound(C);
     await inRegion(A, `insert into pairs select 'k' || n, n * 1.50, 'a' from generate_series(1, 60) n`);
     await regions.drained();
     await inRegion(C, `update pairs set v = 'c' where b < 30`);
