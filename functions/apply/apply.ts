@@ -52,13 +52,12 @@ export function createApply(options: ApplyOptions): Apply {
       const counted = beginAttempt(timed(options.sql, deadline), progress);
       // The count has its own transaction, and commits before the server comes to this one.
       const ahead = applier.beginAhead(deadline);
-      return counted.then(
-        (attempt) => ({ attempt, ahead }),
-        (error) => {
-          ahead?.abandon();
-          throw error;
-        },
-      );
+      try {
+        return { attempt: await counted, ahead };
+      } catch (error) {
+        ahead?.abandon();
+        throw error;
+      }
     };
     const counted = count().catch(async (error) => {
       if (options.wake === undefined || !isLostConnection(error)) throw error;
@@ -67,9 +66,10 @@ export function createApply(options: ApplyOptions): Apply {
       return count();
     });
     // While the server commits that.
-    const both = Promise.all([counted, applier.arrange(records)]);
-    both.catch(() => counted.then(({ ahead }) => ahead?.abandon())).catch(() => undefined);
-    const [begun] = await both;
+    const [begun] = await Promise.all([counted, applier.arrange(records)]).catch(async (error) => {
+      (await counted).ahead?.abandon();
+      throw error;
+    });
     return begun;
   };
 
