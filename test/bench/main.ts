@@ -67,6 +67,8 @@ if (wanted.some((name) => !(name in PARTS)) || isTooFew || !(seconds >= 0)) {
 }
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
+const versions = new Map<PostgresVersion | undefined, Promise<string>>();
+
 async function serverVersion(postgres?: PostgresVersion): Promise<string> {
   const probe = await startCluster({ name: 'probe', ...(postgres && { version: postgres }) });
   const rows = await withDatabase(probe, 'postgres', (sql) => sql<{ server_version: string }[]>`show server_version`);
@@ -76,7 +78,9 @@ async function serverVersion(postgres?: PostgresVersion): Promise<string> {
 
 for (const name of wanted) {
   const part = PARTS[name] as Entry;
-  const machine = `${new Date().toISOString().slice(0, 10)}, ${describeMachine(await serverVersion(part.postgres))}`;
+  const version = versions.get(part.postgres) ?? serverVersion(part.postgres);
+  versions.set(part.postgres, version);
+  const machine = `${new Date().toISOString().slice(0, 10)}, ${describeMachine(await version)}`;
   say(machine);
   const figures = await part.bench({ rows: rows ?? part.rows, seconds, say });
   if (values.json) say(JSON.stringify({ part: name, ...figures, machine }));

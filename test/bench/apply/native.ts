@@ -132,6 +132,6 @@ export async function markerOf(target: Sql): Promise<number> {
   return row?.value ?? 0;
 }
 
-export async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await delay(POLL_MS);
+export async function until(condition: () => Promise<boolean>, pollMs = POLL_MS): Promise<void> {
+  while (!(await condition())) await delay(pollMs);
 }

@@ -1,16 +1,12 @@
 import { type Cluster, startCluster } from '../../../local/postgres/cluster.ts';
+import { DURABLE } from '../durable.ts';
 import { copyDatabase, createFilled, firstStamp as firstStampOf, withDatabase } from '../users-table.ts';
 import type { Contestant } from './contestant.ts';
 import type { EventsOptions } from './events.ts';
 import { createNative, type NativeOptions } from './native.ts';
 import { createOurs, type OursOptions } from './ours.ts';
 
-const SETTINGS = {
-  autovacuum: 'off',
-  max_wal_size: '16GB',
-  checkpoint_timeout: '30min',
-  wal_retrieve_retry_interval: '100ms',
-};
+const SETTINGS = { ...DURABLE, autovacuum: 'off', wal_retrieve_retry_interval: '100ms' };
 /** What the target's buffers have for each row of a table with its tombstones and indexes: all of it stays in memory. */
 const ROW_BYTES = 700;
 const LEAST_BUFFERS_MB = 2048;
@@ -43,7 +39,7 @@ export async function startServers(tableRows: number, say: (line: string) => voi
   });
   const target = await startCluster({
     name: 'target',
-    settings: { ...SETTINGS, fsync: 'on', shared_buffers: `${buffersMb}MB` },
+    settings: { ...SETTINGS, shared_buffers: `${buffersMb}MB` },
   });
   const firstStamp = firstStampOf();
   const filled = new Map<string, Cluster>();

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Sql } from '@concord/runtime';
 import type { Kafka } from 'kafkajs';
 import { call } from '../../../connector/request.ts';
@@ -76,7 +75,10 @@ export async function createJdbcSink(
       const written = await writeChanges(source, changes);
       const [marker] = await source.unsafe<{ records: number }[]>('select sum(value)::int as records from marker');
       // The markers are written last, and so captured last.
-      await patiently(async () => (await recordsIn(kafka, topics[1])) >= (marker?.records ?? Number.POSITIVE_INFINITY));
+      await until(
+        async () => (await recordsIn(kafka, topics[1])) >= (marker?.records ?? Number.POSITIVE_INFINITY),
+        PATIENT_POLL_MS,
+      );
       return written;
     },
     async apply() {
@@ -159,19 +161,15 @@ const CONVERTERS: Settings = Object.fromEntries(
 async function turn(url: string, name: string, action: 'pause' | 'resume', state: State): Promise<void> {
   await call(url, `/connectors/${name}/${action}`, { method: 'PUT' });
   const failure = watchFailure(url, name);
-  await patiently(async () => {
+  await until(async () => {
     await failure();
     const status = await connectorStatus(url, name);
     return status !== undefined && status.tasks.length > 0 && status.tasks.every((task) => task.state === state);
-  });
+  }, PATIENT_POLL_MS);
 }
-
-const PATIENT_POLL_MS = 100;
 
 /** For what is not timed: each question costs the worker and the broker more than one to a database. */
-async function patiently(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await delay(PATIENT_POLL_MS);
-}
+const PATIENT_POLL_MS = 100;
 
 const FAILURE_POLL_MS = 1000;
 

@@ -1,5 +1,6 @@
 import { connect } from '@concord/runtime';
 import { type Cluster, startCluster } from '../../../local/postgres/cluster.ts';
+import { DURABLE } from '../durable.ts';
 import type { Part } from '../part.ts';
 import { markdownTable, rounded } from '../spread.ts';
 import { withDatabase } from '../users-table.ts';
@@ -27,14 +28,7 @@ const nameOf = ({ kind, clients }: Run): string => `${capital(kind)}${clients}`;
 export async function benchWrites({ rows, seconds, say }: Part): Promise<Record<string, number>> {
   const cluster = await startCluster({
     name: 'writes',
-    settings: {
-      fsync: 'on',
-      autovacuum: 'off',
-      shared_buffers: '1GB',
-      max_wal_size: '8GB',
-      checkpoint_timeout: '1h',
-      full_page_writes: 'on',
-    },
+    settings: { ...DURABLE, autovacuum: 'off', shared_buffers: '1GB' },
   });
   try {
     const disk = syncUs(cluster.dataDir);
